@@ -1,0 +1,1 @@
+"""The notebook for Postgres vector search."""

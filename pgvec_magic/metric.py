@@ -1,0 +1,74 @@
+"""The one table of distances: name, operator, operator class per column type, and how to read the number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from .errors import UsageError, did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A distance of pgvector.
+
+    ``similarity`` is the number people read (larger is closer), as SQL over ``{d}``; None where there is none.
+    """
+
+    name: str
+    operator: str
+    opclass_suffix: str
+    column_types: tuple[str, ...]
+    similarity: str | None = None
+
+    def opclass(self, column_type: str) -> str:
+        """Return the operator class of this metric, such as ``vector_cosine_ops``."""
+        return f"{column_type}_{self.opclass_suffix}_ops"
+
+    def score(self, distance: float) -> float | None:
+        """Return the similarity of a distance, or None where the metric has none."""
+        if self.name == "cosine":
+            return 1.0 - distance
+        return -distance if self.name == "ip" else None
+
+    def max_distance(self, score: float) -> float:
+        """Return the distance at which the similarity is ``score``; UsageError where the metric has no similarity."""
+        if self.name == "cosine":
+            return 1.0 - score
+        if self.name == "ip":
+            return -score
+        raise UsageError(f"--min-score: {self.name} is a distance and has no similarity score", "use --max-distance")
+
+
+_DENSE = ("vector", "halfvec", "sparsevec")
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        m.name: m
+        for m in (
+            Metric("cosine", "<=>", "cosine", _DENSE, "1 - {d}"),
+            Metric("l2", "<->", "l2", _DENSE),
+            Metric("ip", "<#>", "ip", _DENSE, "-{d}"),
+            Metric("l1", "<+>", "l1", _DENSE),
+            Metric("hamming", "<~>", "hamming", ("bit",)),
+            Metric("jaccard", "<%>", "jaccard", ("bit",)),
+        )
+    }
+)
+
+
+def get(name: str, column_type: str = "vector") -> Metric:
+    """Return the metric of that name; UsageError when it does not exist for the column's type."""
+    usable = [m.name for m in METRICS.values() if column_type in m.column_types]
+    if name not in usable:
+        raise UsageError(f"no metric {name!r} for a {column_type} column", did_you_mean(name, usable))
+    return METRICS[name]
+
+
+def by_opclass(opclass: str) -> Metric | None:
+    """Return the metric an operator class such as ``halfvec_l2_ops`` serves, or None for one that is not pgvector's."""
+    for metric in METRICS.values():
+        if any(opclass == metric.opclass(kind) for kind in metric.column_types):
+            return metric
+    return None

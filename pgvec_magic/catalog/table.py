@@ -1,0 +1,108 @@
+"""A table as values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..errors import UsageError, did_you_mean
+from ..sqltext import quote_ident, quote_literal
+
+EMBEDDER_LINE = re.compile(r"^pgvec: embedder=(.+)$", re.MULTILINE)
+# What people call the column that holds the text, the likeliest first.
+_TEXT_NAMES = ("content", "text", "body", "document", "chunk", "description", "summary", "title", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column and its type without modifiers, such as ``text`` or ``vector``."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    avg_width: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VectorColumn:
+    """A vector column; ``dimensions`` is None where the type has none, ``embedder`` the remembered model."""
+
+    name: str
+    type: str
+    dimensions: int | None = None
+    nullable: bool = True
+    embedder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VectorIndex:
+    """A vector index; ``metric`` is None for an operator class that is not pgvector's, ``bytes`` its size on disk."""
+
+    name: str
+    column: str | None
+    method: str
+    metric: str | None
+    valid: bool = True
+    options: tuple[str, ...] = ()
+    where: str | None = None
+    bytes: int = 0
+    definition: str = ""
+
+    @property
+    def lists(self) -> int:
+        """The number of lists of an IVFFlat index (pgvector's default is 100)."""
+        return next((int(o.partition("=")[2]) for o in self.options if o.startswith("lists=")), 100)
+
+
+@dataclass(frozen=True, slots=True)
+class TextSource:
+    """A tsvector to search: its SQL, its language, and whether an index serves it."""
+
+    expression: str
+    language: str
+    indexed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TableInfo:
+    """A table, view or partitioned table.
+
+    ``sql_name`` is the quoted name as statements use it, ``key`` the columns that tell rows apart (``ctid`` where a
+    table has no key, empty where nothing does), ``rows`` the planner's estimate or None, ``bytes`` with indexes.
+    """
+
+    schema: str
+    name: str
+    kind: str
+    sql_name: str
+    columns: tuple[Column, ...]
+    vectors: tuple[VectorColumn, ...]
+    indexes: tuple[VectorIndex, ...]
+    key: tuple[str, ...]
+    texts: tuple[TextSource, ...]
+    rows: int | None = None
+    bytes: int = 0
+    extension_schema: str | None = None
+
+    def column(self, name: str) -> Column:
+        """Return a column by name; UsageError with the closest name when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise UsageError(f"{self.name} has no column {name!r}", did_you_mean(name, (c.name for c in self.columns)))
+
+    @property
+    def text_column(self) -> str | None:
+        """The column that most likely holds what people read."""
+        texts = [c for c in self.columns if c.type in ("text", "character varying", "character")]
+        if not texts:
+            return None
+        named = [c for name in _TEXT_NAMES for c in texts if c.name.lower() == name and c.name not in self.key]
+        return (named or sorted(texts, key=lambda c: (c.name in self.key, -c.avg_width)))[0].name
+
+    def plain_text(self, language: str) -> TextSource:
+        """Return the text column parsed while searching, in a language that no tsvector of the table has."""
+        if self.text_column is None:
+            raise UsageError(f"{self.name} has no text column")
+        expression = f"to_tsvector({quote_literal(language)}, coalesce({quote_ident(self.text_column)}, ''))"
+        return TextSource(expression, language, indexed=False)

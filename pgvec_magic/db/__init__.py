@@ -1,0 +1,6 @@
+"""The only package that talks to Postgres; psycopg2 is seen nowhere else."""
+
+from .connections import close, close_all, connect, current, get, names, use
+from .database import Copy, Database, Rows
+
+__all__ = ["Copy", "Database", "Rows", "close", "close_all", "connect", "current", "get", "names", "use"]

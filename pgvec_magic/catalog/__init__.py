@@ -1,6 +1,7 @@
 """What is in the database: versions, vector tables, their columns, keys, indexes, texts and sizes."""
 
-from .read import Capabilities, capabilities, forget, matching_rows, remember_embedder, table, tables
+from .read import Capabilities, capabilities, changed, forget, matching_rows, table, tables
+from .remember import remember_embedder
 from .table import Column, TableInfo, TextSource, VectorColumn, VectorIndex
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "VectorColumn",
     "VectorIndex",
     "capabilities",
+    "changed",
     "forget",
     "matching_rows",
     "remember_embedder",

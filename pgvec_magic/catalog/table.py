@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from ..errors import UsageError, did_you_mean
 from ..sqltext import quote_ident, quote_literal
 
+# The line of a column's comment that names its model.
 EMBEDDER_LINE = re.compile(r"^pgvec: embedder=(.+)$", re.MULTILINE)
 # What people call the column that holds the text, the likeliest first.
 _TEXT_NAMES = ("content", "text", "body", "document", "chunk", "description", "summary", "title", "name")
+_TEXT_TYPES = frozenset(["text", "character varying", "character", "citext"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,10 @@ class VectorColumn:
 
 @dataclass(frozen=True, slots=True)
 class VectorIndex:
-    """A vector index; ``metric`` is None for an operator class that is not pgvector's, ``bytes`` its size on disk."""
+    """A vector index; ``metric`` is None for an operator class that is not pgvector's, ``bytes`` its size on disk.
+
+    ``column`` is None where an expression is indexed, ``where`` the condition of a partial index.
+    """
 
     name: str
     column: str | None
@@ -56,7 +61,7 @@ class VectorIndex:
 
 @dataclass(frozen=True, slots=True)
 class TextSource:
-    """A tsvector to search: its SQL, its language, and whether an index serves it."""
+    """A tsvector to search: its SQL, its language as a ``regconfig`` names it, and whether an index serves it."""
 
     expression: str
     language: str
@@ -67,8 +72,9 @@ class TextSource:
 class TableInfo:
     """A table, view or partitioned table.
 
-    ``sql_name`` is the quoted name as statements use it, ``key`` the columns that tell rows apart (``ctid`` where a
-    table has no key, empty where nothing does), ``rows`` the planner's estimate or None, ``bytes`` with indexes.
+    ``sql_name`` is the quoted name as statements use it, ``key`` the columns that tell rows apart (``ctid``, with
+    ``tableoid`` where there are parts, for a table without a key; empty where nothing does), ``rows`` the planner's
+    estimate or None when nobody has counted yet, ``bytes`` with indexes.
     """
 
     schema: str
@@ -84,25 +90,29 @@ class TableInfo:
     bytes: int = 0
     extension_schema: str | None = None
 
+    @property
+    def label(self) -> str:
+        """The name as people write it: without quotes, and with its schema where it needs one."""
+        return self.name if self.sql_name == quote_ident(self.name) else f"{self.schema}.{self.name}"
+
     def column(self, name: str) -> Column:
         """Return a column by name; UsageError with the closest name when there is none."""
         for column in self.columns:
             if column.name == name:
                 return column
-        raise UsageError(f"{self.name} has no column {name!r}", did_you_mean(name, (c.name for c in self.columns)))
+        raise UsageError(f"{self.label} has no column {name!r}", did_you_mean(name, (c.name for c in self.columns)))
 
     @property
     def text_column(self) -> str | None:
         """The column that most likely holds what people read."""
-        texts = [c for c in self.columns if c.type in ("text", "character varying", "character")]
+        texts = [column for column in self.columns if column.type in _TEXT_TYPES]
         if not texts:
             return None
         named = [c for name in _TEXT_NAMES for c in texts if c.name.lower() == name and c.name not in self.key]
         return (named or sorted(texts, key=lambda c: (c.name in self.key, -c.avg_width)))[0].name
 
     def plain_text(self, language: str) -> TextSource:
-        """Return the text column parsed while searching, in a language that no tsvector of the table has."""
+        """Return the text column, to be parsed while searching; ``language`` as a ``regconfig`` names it."""
         if self.text_column is None:
-            raise UsageError(f"{self.name} has no text column")
-        expression = f"to_tsvector({quote_literal(language)}, coalesce({quote_ident(self.text_column)}, ''))"
-        return TextSource(expression, language, indexed=False)
+            raise UsageError(f"{self.label} has no text column")
+        return TextSource(f"to_tsvector({quote_literal(language)}, {quote_ident(self.text_column)})", language, False)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING, Any
+import itertools
+import warnings
+from typing import Any
 
-from ..errors import ConnectError, did_you_mean
+from ..errors import ConnectError, QueryError, UsageError, did_you_mean
 from ..query import Query
-from . import sources
+from . import embedded, sources
 from .database import Database
+from .failures import PasswordNeeded
 from .sources import Source
-
-if TYPE_CHECKING:
-    from ..server import Server
 
 _open: dict[str, Database] = {}
 _current: str | None = None
-_server: Server | None = None
-CONNECT_SECONDS = 10
+# Another kernel made it between the server's look and its own making: unique_violation, duplicate_object.
+_MADE_MEANWHILE = ("23505", "42710")
 
 
 def connect(
@@ -31,40 +31,45 @@ def connect(
     """Open a connection, make it the current one and return it.
 
     ``source`` is a DSN, a URL or a SQLAlchemy engine; without one the environment decides, and without that the
-    embedded Postgres is started. ``timeout`` is in seconds, per statement. A name that is in use is connected anew.
-    Raises ConnectError, UsageError.
+    embedded Postgres is started. ``timeout`` is in seconds, for each statement. A name in use is connected anew.
+    Raises ConnectError, UsageError, and QueryError when the extension cannot be made.
     """
+    if timeout is not None and not timeout > 0:
+        raise UsageError(f"a timeout of {timeout} s ends nothing", "give a number of seconds above 0")
     found = sources.find(source)
-    if found is None:
-        database = _embedded(name or "embedded", readonly, timeout)
-    else:
-        parts = sources.parse(found.dsn)
-        database = _opened(found, name or _default_name(parts), readonly, timeout)
-    if create_extension or (database.embedded and not readonly):
-        database.run(Query("CREATE EXTENSION IF NOT EXISTS vector"))
-    _register(database)
-    return database
+    source = None  # a traceback with variables would show its password
+    database = _embedded(readonly, timeout) if found is None else _opened(found, readonly, timeout)
+    try:
+        if create_extension or (database.embedded and not readonly):
+            _create_extension(database)
+    except BaseException:
+        database.close()
+        raise
+    database.name = name or _default_name(database, found)
+    return _registered(database)
 
 
 def current() -> Database:
     """Return the connection in use; ConnectError when there is none."""
-    if _current is None:
+    living = _living()
+    if not living:
         raise ConnectError("not connected", "%vconnect opens a connection (without a word: a Postgres of its own)")
-    return _open[_current]
+    return living[_current] if _current in living else living[next(reversed(living))]
 
 
 def get(name: str | None = None) -> Database:
     """Return the connection of exactly that name, or the current one; ConnectError names those that exist."""
     if name is None:
         return current()
-    if name not in _open:
-        raise ConnectError(f"no connection is called {name!r}", did_you_mean(name, _open) or "%vconnect opens one")
-    return _open[name]
+    living = _living()
+    if name not in living:
+        raise ConnectError(f"no connection is called {name!r}", did_you_mean(name, living) or "%vconnect opens one")
+    return living[name]
 
 
 def names() -> tuple[str, ...]:
     """Return the names of the open connections, oldest first."""
-    return tuple(_open)
+    return tuple(_living())
 
 
 def use(name: str) -> Database:
@@ -76,85 +81,76 @@ def use(name: str) -> Database:
 
 
 def close(name: str) -> None:
-    """Close a connection; the most recent of those left becomes current."""
-    global _current
+    """Close a connection; the most recent of those left becomes current if it was."""
     get(name).close()
-    del _open[name]
-    if _current == name:
-        _current = next(reversed(_open), None)
-    _leave_server()
 
 
 def close_all() -> None:
-    """Close every connection and let go of the embedded server."""
-    for name in names():
-        close(name)
+    """Close every connection, and with the last let go of the embedded server."""
+    for database in list(_open.values()):
+        database.close()
+    _open.clear()
 
 
-def _register(database: Database) -> None:
+def _living() -> dict[str, Database]:
+    """Return the open connections; one may have been closed by itself, or belong to the process that was forked."""
+    for name in [name for name, database in _open.items() if database.closed]:
+        del _open[name]
+    return _open
+
+
+def _registered(database: Database) -> Database:
     global _current
-    if database.name in _open:
-        _open[database.name].close()
+    if before := _living().pop(database.name, None):
+        before.close()
     _open[database.name] = database
     _current = database.name
+    return database
 
 
-def _default_name(parts: dict[str, str]) -> str:
-    host = parts.get("host", "")
-    name = parts.get("dbname") or parts.get("service") or "postgres"
-    return f"{name}@{host}" if host and not host.startswith("/") else name
+def _default_name(database: Database, found: Source | None) -> str:
+    """Return the service or ``dbname@host``; numbered when another place has that name."""
+    wanted = "embedded" if found is None else found.service or database.place.brief
+    numbered = (f"{wanted}-{number}" for number in itertools.count(2))
+    living = _living()
+    return next(
+        name
+        for name in itertools.chain([wanted], numbered)
+        if name not in living or living[name].place == database.place
+    )
 
 
-def _opened(found: Source, name: str, readonly: bool, timeout: float | None) -> Database:
-    dsn = _with_connect_timeout(found.dsn)
+def _opened(found: Source, readonly: bool, timeout: float | None) -> Database:
+    def opened(source: Source) -> Database:
+        return Database("connection", lambda: source, readonly=readonly, timeout=timeout)
+
     try:
-        return Database(name, readonly, dsn, timeout)
-    except ConnectError as error:
-        if "no password supplied" not in error.message:
-            raise ConnectError(sources.redact(error.message, dsn), _advice(error.message)) from None
-    return Database(name, readonly, _with_password(dsn), timeout)
+        return opened(found)
+    except PasswordNeeded:
+        pass
+    return opened(_with_password(found))
 
 
-def _with_connect_timeout(dsn: str) -> str:
-    from psycopg2.extensions import make_dsn
-
-    return dsn if "connect_timeout" in sources.parse(dsn) else make_dsn(dsn, connect_timeout=CONNECT_SECONDS)
+def _embedded(readonly: bool, timeout: float | None) -> Database:
+    return Database("embedded", embedded.source, readonly=readonly, timeout=timeout, embedded=True)
 
 
-def _with_password(dsn: str) -> str:
-    from psycopg2.extensions import make_dsn
-
-    parts = sources.parse(dsn)
-    prompt = f"Password for {parts.get('user', getpass.getuser())}@{parts.get('host', 'localhost')}: "
+def _with_password(found: Source) -> Source:
     try:
-        return make_dsn(dsn, password=getpass.getpass(prompt))
-    except Exception as error:  # each front end has its own way to say that nobody can answer
-        raise ConnectError(
-            "the server asks for a password and there is nobody to ask",
-            "put it in ~/.pgpass, in $PGPASSWORD, or in a service of pg_service.conf",
-        ) from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)  # it is about to show what is typed
+            return found.with_password(getpass.getpass(f"Password for {found.login}: "))
+    except Exception:  # each front end has its own way to say that nobody can answer
+        pass
+    raise ConnectError(
+        "the server asks for a password and there is nobody to ask",
+        "put it in ~/.pgpass, in $PGPASSWORD, or in a service of pg_service.conf",
+    )
 
 
-def _advice(message: str) -> str | None:
-    if "password authentication failed" in message:
-        return "check the user name and the password (~/.pgpass, $PGPASSWORD, the URL)"
-    if "Connection refused" in message or "No such file" in message:
-        return "is the server running there? %vconnect without a word starts a Postgres of its own"
-    if "does not exist" in message:
-        return "connect to the database postgres, then SELECT datname FROM pg_database lists those there are"
-    return None
-
-
-def _embedded(name: str, readonly: bool, timeout: float | None) -> Database:
-    global _server
-    from .. import server
-
-    _server = _server or server.start()
-    return Database(name, readonly, _server.dsn, timeout, embedded=True)
-
-
-def _leave_server() -> None:
-    global _server
-    if _server is not None and not any(database.embedded for database in _open.values()):
-        _server.release()
-        _server = None
+def _create_extension(database: Database) -> None:
+    try:
+        database.run(Query("CREATE EXTENSION IF NOT EXISTS vector"))
+    except QueryError as error:
+        if error.sqlstate not in _MADE_MEANWHILE:
+            raise

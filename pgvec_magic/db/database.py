@@ -1,224 +1,224 @@
-"""One connection: messages on its own worker thread, so that an interrupt cancels on the server at once."""
+"""One connection as the rest of the package sees it: what a message carries, and what follows when the link is lost."""
 
 from __future__ import annotations
 
-import contextlib
-import threading
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+import functools
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
-from ..errors import ConnectError, PgvecError, QueryError
+from ..errors import QueryError, UsageError
 from ..query import Query
-from . import values
-from .failures import translated
+from ..sqltext import check_readonly, statements
+from . import embedded as embedded_server
+from .link import Copy, Link, Place, Rows
+from .sources import Source
+from .worker import PATIENCE_SECONDS, Worker
 
-if TYPE_CHECKING:
-    import psycopg2.extensions
-
-T = TypeVar("T")
 Setting = tuple[str, str]
-# A backend that a cancel has reached answers within this time; after it the caller gets control back anyway.
-CANCEL_SECONDS = 5.0
 # SQLSTATE active_sql_transaction: a statement that cannot run inside a transaction block.
-ALONE = "25001"
+_ALONE = "25001"
+# Whoever interrupts while a connection is made need not wait for a server that does not answer.
+_OPENING_PATIENCE_SECONDS = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What a message gave: column names, rows as tuples, the status tag, server notices, and seconds on the wire."""
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
-    status: str = ""
-    notices: tuple[str, ...] = ()
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A ``COPY … FROM STDIN`` and the binary stream it reads."""
-
-    sql: str
-    stream: IO[bytes]
-
-
-@dataclass(slots=True)
 class Database:
     """A named connection; it runs one statement at a time and is safe to use from several threads.
 
-    ``cache`` holds what the catalog has read through it, until something may have changed.
+    ``timeout`` is in seconds, for each statement; ``cache`` holds what the catalog has read through the connection,
+    until something may have changed.
     """
 
-    name: str
-    readonly: bool
-    dsn: str = field(repr=False)
-    timeout: float | None = None
-    embedded: bool = False
-    cache: dict[str, Any] = field(default_factory=dict, repr=False)
-    _connection: psycopg2.extensions.connection | None = field(default=None, init=False, repr=False)
-    _worker: ThreadPoolExecutor = field(init=False, repr=False)
-    _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
+    def __init__(
+        self,
+        name: str,
+        source: Callable[[], Source],
+        *,
+        readonly: bool = False,
+        timeout: float | None = None,
+        embedded: bool = False,
+    ) -> None:
+        """Connect; ConnectError. ``source`` is asked at each connecting, for a server may come back elsewhere."""
+        self.name, self.readonly, self.timeout, self.embedded = name, readonly, timeout, embedded
+        self.cache: dict[str, Any] = {}
+        self._source = source
+        self._link = Link(source)
+        self._worker = Worker(f"pgvec-{name}", self._link.cancel, self._link.hang_up)
+        # Once: by close(), when nobody refers to this any more, or when the interpreter ends.
+        self._end = weakref.finalize(self, _end, self._worker, self._link, embedded)
+        if embedded:
+            embedded_server.enter()
+        try:
+            self._worker.do(lambda: self._link.open(self._worker.check), _OPENING_PATIENCE_SECONDS)
+        except BaseException:
+            self._end.detach()
+            _end(self._worker, self._link, embedded, _OPENING_PATIENCE_SECONDS)
+            raise
 
-    def __post_init__(self) -> None:
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"pgvec-{self.name}")
-        self._on_worker(self._open)
+    def __repr__(self) -> str:
+        return f"Database({self.name!r}, {self.place}{', read-only' if self.readonly else ''})"
+
+    @property
+    def place(self) -> Place:
+        """What it is connected to; as text ``user@host:port/database``."""
+        return self._link.place
+
+    @property
+    def closed(self) -> bool:
+        """Whether it runs nothing any more; a lost link is made anew, and so does not count."""
+        return not self._worker.alive
 
     def run(self, query: Query) -> Rows:
         """Send one message, an implicit transaction of its own; QueryError with the server's words when it fails.
 
-        A lost link: a query that only reads is sent again once, any other is not.
+        When the link is lost meanwhile, a query that only reads is sent again, once, and any other never.
         """
-        return self._on_worker(lambda: self._send_again_if_lost(query))
+        if self.readonly:
+            _refuse_escape(query.sql)
+        return self._worker.do(lambda: self._run(query))
 
     def transaction(self, steps: Sequence[Query | Copy]) -> list[Rows]:
-        """Run the steps between BEGIN and COMMIT: all of them or none; never sent again."""
-        return self._on_worker(lambda: self._transaction(steps))
+        """Run the steps between BEGIN and COMMIT: all of them or none; never sent again.
+
+        A step's settings last to the end. QueryError, what a Copy's stream raises, UsageError inside a block of BEGIN.
+        """
+        if self.readonly:
+            for step in steps:
+                if isinstance(step, Query):
+                    _refuse_escape(step.sql)
+        return self._worker.do(lambda: self._transaction(steps))
 
     def cancel(self) -> None:
-        """Ask the server to stop what this connection runs; harmless when it runs nothing."""
-        connection = self._connection
-        if connection is not None and not connection.closed:
-            connection.cancel()
+        """Stop what this connection runs, which raises QueryError there; harmless when it runs nothing."""
+        self._worker.stop()
 
     def clone(self, name: str | None = None) -> Database:
         """Open another connection to the same place, for work beside this one; close it when done."""
-        return Database(name or f"{self.name} (clone)", self.readonly, self.dsn, self.timeout, self.embedded)
+        return Database(
+            name or f"{self.name} (clone)",
+            self._source,
+            readonly=self.readonly,
+            timeout=self.timeout,
+            embedded=self.embedded,
+        )
 
     def close(self) -> None:
-        """Close the connection and end its thread; a running statement is cancelled."""
-        self.cancel()
-        self._worker.submit(self._disconnect)
-        self._worker.shutdown(wait=True)
+        """Stop what runs, close the connection and end its thread; harmless when it is closed."""
+        self._end()
 
-    def _on_worker(self, work: Callable[[], T]) -> T:
-        future = self._worker.submit(work)
+    def _run(self, query: Query) -> Rows:
+        notice = self._connect_anew()
         try:
-            return future.result()
-        except KeyboardInterrupt:
-            self._stop(future)
-            raise
-
-    def _stop(self, future: Future[Any]) -> None:
-        future.cancel()
-        self.cancel()
-        with contextlib.suppress(Exception):
-            future.result(CANCEL_SECONDS)
-
-    def _open(self) -> psycopg2.extensions.connection:
-        import psycopg2
-
-        try:
-            connection = psycopg2.connect(self.dsn)
-        except psycopg2.OperationalError as error:
-            raise ConnectError(str(error).strip()) from None
-        connection.autocommit = True
-        self._connection = connection
-        _read_vectors_as_arrays(connection)
-        return connection
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-
-    def _send_again_if_lost(self, query: Query) -> Rows:
-        connection = self._connection
-        if connection is None or connection.closed:
-            self._open()
-        try:
-            return self._send(query)
-        except QueryError:
-            if not self._lost():
+            rows = self._send(query)
+        except QueryError as error:
+            if not self._link.lost:
                 raise
-        if not (query.reads or self.readonly):
-            raise QueryError(
-                "the connection was lost while a statement ran, and it may or may not have taken effect",
-                "look at the data, then run it again; the next statement connects anew",
-            )
-        self._open()
-        rows = self._send(query)
-        return replace(rows, notices=("the connection was lost; connected again and repeated the query", *rows.notices))
+            notice = self._connect_again(query, _first_line(error))
+            rows = self._send(query)
+        return replace(rows, notices=(notice, *rows.notices)) if notice else rows
 
-    def _lost(self) -> bool:
-        return self._connection is None or bool(self._connection.closed)
+    def _connect_anew(self) -> str | None:
+        """Connect when the server hung up while nothing ran, and return a notice; QueryError inside a block."""
+        reason = self._link.hung_up()
+        if reason is None:
+            return None
+        self._refuse_in_block(reason)
+        self._link.open(self._worker.check)
+        return f"the connection was lost ({reason}); connected again"
+
+    def _connect_again(self, query: Query, reason: str) -> str:
+        """Connect for a query that may be repeated, and return a notice; QueryError for one that may not."""
+        self._refuse_in_block(reason)
+        if not (query.reads or self.readonly):
+            raise _in_doubt(reason) from None
+        self._link.open(self._worker.check)
+        return f"the connection was lost ({reason}); connected again and repeated the query"
+
+    def _refuse_in_block(self, reason: str) -> None:
+        if self._link.in_block:
+            self._link.in_block = False
+            raise _in_block(reason) from None
 
     def _send(self, query: Query) -> Rows:
-        prefix = "".join(f"SET LOCAL {name} = {value};" for name, value in self._settings(query)).replace("%", "%%")
+        # Inside a block it would hold for what follows as well.
+        readonly = (query.reads or self.readonly) and not self._link.in_block
+        ours = [("transaction_read_only", "on")] * readonly + self._limit()
         try:
-            return self._execute(prefix, query)
+            return self._link.send(_prefix([*ours, *query.settings]), query.sql, query.params)
         except QueryError as error:
             # VACUUM and the like refuse the transaction that a message with a setting is; nothing was done yet.
-            if error.sqlstate != ALONE or query.settings or self.readonly or not prefix:
+            if error.sqlstate != _ALONE or self.timeout is None or readonly or query.settings or self._link.in_block:
                 raise
-        return self._execute("", query)
+        rows = self._link.send("", query.sql, query.params)
+        return replace(rows, notices=(f"ran without the timeout of {self.timeout:g} s", *rows.notices))
 
-    def _settings(self, query: Query) -> list[Setting]:
-        settings: list[Setting] = []
-        if query.reads or self.readonly:
-            settings.append(("transaction_read_only", "on"))
-        if self.timeout is not None:
-            settings.append(("statement_timeout", f"{round(self.timeout * 1000)}"))
-        return [*settings, *query.settings]
-
-    def _execute(self, prefix: str, query: Query) -> Rows:
-        import psycopg2
-
-        connection = self._connection
-        assert connection is not None, "a worker opens before it sends"
-        connection.notices.clear()
-        with connection.cursor() as cursor:
-            started = time.perf_counter()
-            try:
-                cursor.execute(prefix + query.sql, values.bindable(query.sql, query.params))
-                rows = cursor.fetchall() if cursor.description else []
-            except (psycopg2.Error, ValueError) as error:
-                sent = cursor.query.decode(errors="replace") if cursor.query else query.sql
-                raise translated(error, sent, len(prefix)) from None
-            seconds = time.perf_counter() - started
-            columns = tuple(column.name for column in cursor.description or ())
-            status = cursor.statusmessage or ""
-        if status == "CREATE EXTENSION":
-            _read_vectors_as_arrays(connection)
-        return Rows(columns, rows, status, tuple(text.strip() for text in connection.notices), seconds)
+    def _limit(self) -> list[Setting]:
+        return [] if self.timeout is None else [("statement_timeout", f"{max(1, round(self.timeout * 1000))}")]
 
     def _transaction(self, steps: Sequence[Query | Copy]) -> list[Rows]:
-        if self._lost():
-            self._open()
-        self._execute("", Query("BEGIN READ ONLY" if self.readonly else "BEGIN"))
+        self._connect_anew()
+        if self._link.in_block:
+            raise UsageError("a transaction is open on this connection", "COMMIT or ROLLBACK it first")
+        committing = False
         try:
-            done = [self._copy(step) if isinstance(step, Copy) else self._send(step) for step in steps]
-            self._execute("", Query("COMMIT"))
-        except BaseException:
-            if not self._lost():
-                self._execute("", Query("ROLLBACK"))
+            self._link.send("", f"BEGIN{' READ ONLY' * self.readonly};{_prefix(self._limit())}", {})
+            done = [self._step(step) for step in steps]
+            self._worker.check()
+            committing = True
+            self._link.send("", "COMMIT", {})
+        except BaseException as error:
+            self._undo(error, committing)
             raise
         return done
 
-    def _copy(self, copy: Copy) -> Rows:
-        import psycopg2
+    def _step(self, step: Query | Copy) -> Rows:
+        self._worker.check()
+        if isinstance(step, Copy):
+            return self._link.copy(step, self._worker.check)
+        return self._link.send(_prefix(step.settings), step.sql, step.params)
 
-        connection = self._connection
-        assert connection is not None, "a transaction has a connection"
-        with connection.cursor() as cursor:
-            started = time.perf_counter()
+    def _undo(self, error: BaseException, committing: bool) -> None:
+        """Roll back after ``error``; QueryError in its place when the link was lost, which rolls back by itself."""
+        if self._link.lost:
+            self._link.in_block = False
+            raise _in_doubt(error) if committing else _in_block(error)
+        if self._link.in_block:
             try:
-                cursor.copy_expert(copy.sql, copy.stream, size=1 << 18)
-            except psycopg2.Error as error:
-                # What the stream raised is the cause; the server only says that the client gave up.
-                if isinstance(error.__cause__, PgvecError):
-                    raise error.__cause__ from None
-                raise translated(error, copy.sql, 0) from None
-            return Rows((), [], cursor.statusmessage or "", (), time.perf_counter() - started)
+                self._link.send("", "ROLLBACK", {})
+            except QueryError:  # a cancel that came late
+                self._link.close()
 
 
-def _read_vectors_as_arrays(connection: psycopg2.extensions.connection) -> None:
-    """Have this connection, and no other, return vector and halfvec values as numpy arrays."""
-    from psycopg2.extensions import new_type, register_type
+def _in_block(reason: object) -> QueryError:
+    message = "the connection was lost in the middle of a transaction, of which nothing was kept"
+    return QueryError(f"{message} ({_first_line(reason)})", "run it again from its beginning")
 
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT oid FROM pg_type WHERE typname IN ('vector', 'halfvec') AND typtype = 'b'")
-        oids = tuple(oid for (oid,) in cursor.fetchall())
-    if oids:
-        register_type(new_type(oids, "VECTOR", values.read_vector), connection)
+
+def _in_doubt(reason: object) -> QueryError:
+    message = "the connection was lost while a statement ran, which may or may not have taken effect"
+    return QueryError(f"{message} ({_first_line(reason)})", "look at the data, then run it again if need be")
+
+
+def _first_line(reason: object) -> str:
+    return str(reason).partition("\n")[0]
+
+
+def _end(worker: Worker, link: Link, embedded: bool, patience: float = PATIENCE_SECONDS) -> None:
+    worker.end(link.close, patience)
+    if embedded:
+        embedded_server.leave()
+
+
+def _prefix(settings: Iterable[Setting]) -> str:
+    return "".join([f"SET LOCAL {name} = {value};" for name, value in settings])
+
+
+@functools.lru_cache(maxsize=256)
+def _refuse_escape(sql: str) -> None:
+    """UsageError for SQL that could end the read-only transaction that its message is, or outlive it."""
+    found = statements(sql)
+    if len(found) > 1:
+        raise UsageError("a read-only connection takes one statement at a time", "send them one by one")
+    for statement in found:
+        check_readonly(statement)

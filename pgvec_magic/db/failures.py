@@ -1,71 +1,128 @@
-"""psycopg2's errors -> the package's: SQLSTATE, a caret at the place, and what to do about pgvector's usual ones."""
+"""psycopg2's errors -> the package's: SQLSTATE, a caret at the place, and what to do about the usual ones."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import PgvecError, QueryError
+from ..errors import ConnectError, QueryError
 from ..sqltext import caret
 
 if TYPE_CHECKING:
     import psycopg2
 
+Hints = tuple[tuple[re.Pattern[str], str], ...]
+_VECTOR = r"(?:\w+\.)?(?:vector|halfvec|sparsevec)"
+_LONGEST = 500
+_ENVIRONMENT = "the connection was taken from {origin}: unset that to start a Postgres of your own"
+
+
+def _hints(pairs: Iterable[tuple[str, str]]) -> Hints:
+    return tuple((re.compile(pattern), hint) for pattern, hint in pairs)
+
+
 # (pattern of the server's message, what to do), first match wins.
-_HINTS = tuple(
-    (re.compile(pattern), hint)
-    for pattern, hint in (
-        (r'type "(vector|halfvec|sparsevec)" does not exist', "the extension is not there: CREATE EXTENSION vector"),
-        (r'extension "vector" is not available', "pgvector is not installed on this server: see its README"),
+_REFUSED = _hints(
+    (
+        (
+            r'type "(vector|halfvec|sparsevec)" does not exist|access method "(hnsw|ivfflat)" does not exist',
+            "CREATE EXTENSION vector, or put the schema it is in on the search_path",
+        ),
+        (r'extension "vector" is not available', "pgvector is not installed on this server: see pgvector's README"),
         (r"permission denied to create extension", "ask an administrator to run CREATE EXTENSION vector"),
-        (r"different vector dimensions", "the query vector is from another model than the column's"),
+        (r"different \w+ dimensions", "the query vector is from another model than the column's"),
         (r"expected \d+ dimensions, not \d+", "the vector is from another model than the column's"),
         (r"column does not have dimensions", "give the column its dimensions: ALTER TABLE … TYPE vector(n)"),
+        (r"column cannot have more than \d+ dimensions", "index a halfvec cast (to 4,000) or bits (to 64,000)"),
         (
-            r"operator does not exist: .*(vector|halfvec).*(double precision|numeric|real|integer)\[\]",
-            "a list of numbers is an array to Postgres: give floats or a numpy array, or write :name::vector",
+            rf"operator does not exist: ({_VECTOR} \S+ .*\[\]|.*\[\] \S+ {_VECTOR})",
+            "a list of whole numbers is an array to Postgres: write :name::vector",
         ),
         (
-            r"operator does not exist: .*(vector|halfvec|sparsevec)",
-            "cast one side to the other's type, or check schemas",
+            rf"operator does not exist: (.* )?{_VECTOR}\b",
+            "cast one side to the type of the other, or put pgvector's schema on the search_path",
         ),
-        (r"data type \w+ has no default operator class", "name one, such as vector_cosine_ops"),
+        (r"operator does not exist: .* = .*\[\]|at or near \"ARRAY\"", "a list goes into = ANY(:name)"),
+        (r"operator is not unique: unknown", "neither side has a type: write :name::vector"),
+        (r"data type \w+ has no default operator class", "name one behind the column, such as vector_cosine_ops"),
         (r"operator class .* does not (accept|exist)", "operator classes are TYPE_METRIC_ops, such as vector_l2_ops"),
-        (r"cannot have more than \d+ dimensions for", "index a halfvec cast (to 4,000) or binary_quantize (to 64,000)"),
-        (r"does not support (multicolumn|included|unique)", "index the vector alone and give filters their own index"),
-        (r"memory required is .* maintenance_work_mem", "SET maintenance_work_mem to more, or use fewer lists"),
-        (r"could not resize shared memory segment", "raise /dev/shm, or SET max_parallel_maintenance_workers = 0"),
-        (r"hnsw graph not repaired", "update pgvector to 0.8.4 or later and REINDEX"),
-        (r"NaN not allowed in vector|infinite value not allowed", "the vector holds NaN or infinity: mend it first"),
-        (
-            r"cannot execute .* in a read-only transaction",
-            "this reads only: write through %%vsql on a writable connection",
-        ),
+        (r"does not support (multicolumn|included|unique)", "index the vector alone, and what you filter by apart"),
+        (r"ef_construction must be", "raise ef_construction to twice m, or lower m"),
+        (r"memory required is .* maintenance_work_mem", "set maintenance_work_mem higher, or use fewer lists"),
+        (r"could not resize shared memory segment", "enlarge /dev/shm, or SET max_parallel_maintenance_workers = 0"),
+        (r"(NaN|infinite value) not allowed in|is out of range for type (vector|halfvec)", "mend that vector first"),
+        (r"malformed array literal: \"\[", "a list of floats is sent as a vector: write :name::float8[]"),
+        (r"is of type jsonb? but expression is of type .*\[\]", "a list is sent as an array: write :name::jsonb"),
+        (r"in a read-only transaction", "write on a connection without --readonly"),
         (r"canceling statement due to statement timeout", "allow more: %vconnect … --timeout SECONDS"),
+        (r"cannot (run inside|be executed within) a transaction block|cannot be executed from", "run it by itself"),
+        (r"current transaction is aborted", "ROLLBACK ends it"),
         (r"text search configuration .* does not exist", "SELECT cfgname FROM pg_ts_config lists the languages"),
-        (r"unrecognized configuration parameter \"(hnsw|ivfflat)", "this setting needs a newer pgvector"),
+        (r"configuration parameter (name )?\"(hnsw|ivfflat)\.", "this pgvector has no such setting"),
+        (r"NUL \(0x00\)", "PostgreSQL's texts cannot hold it: take it out with .replace('\\x00', '')"),
+        (r"can't adapt type", "give a number, text, date, list, dict, or an array of numpy or pandas"),
+    )
+)
+# What libpq says when it cannot connect, or the server, or PgBouncer.
+_UNREACHABLE = _hints(
+    (
+        (r"password authentication failed", "check the user and the password (the URL, ~/.pgpass, $PGPASSWORD)"),
+        (
+            r"Connection refused|No such file|timeout expired|could not translate|No route",
+            "is the server running there?",
+        ),
+        (r'database "[^"]*" does not exist', "connect to the database postgres: pg_database lists those there are"),
+        (r'role "[^"]*" does not exist', "name a user that exists: postgresql://user@…"),
+        (r"no pg_hba.conf entry", "the server does not let this user in from here: ask its administrator"),
+        (r"too many (clients|connections)|connection slots", "close a connection first: %vconnect --close NAME"),
+        (r"does not support SSL", "connect with sslmode=prefer"),
+        (r"definition of service", "services stand in ~/.pg_service.conf, or where $PGSERVICEFILE says"),
+        (r"the database system is", "wait a moment, then connect again"),
     )
 )
 
 
-def translated(error: psycopg2.Error | ValueError, statement: str, prefix: int) -> PgvecError:
-    """Return a ``QueryError`` for a driver's error.
+class PasswordNeeded(ConnectError):  # noqa: N818 - named for what is missing
+    """The server wants a password and none is known."""
 
-    ``statement`` is the text that was sent and ``prefix`` how many of its first characters are settings of ours.
-    """
+
+def refused(error: psycopg2.Error | ValueError, statement: str, prefix: int) -> QueryError:
+    """Return a ``QueryError`` for a driver's error over ``statement``, which was sent behind ``prefix`` characters."""
     diagnostics = getattr(error, "diag", None)
     message = getattr(diagnostics, "message_primary", None) or str(error).strip().partition("\n")[0]
-    lines = [message]
+    lines = [_short(message)]
     if detail := getattr(diagnostics, "message_detail", None):
-        lines.append(detail[:500])
-    if position := getattr(diagnostics, "statement_position", None):
-        at = int(position) - 1
-        lines.append(caret(statement[prefix:], at - prefix) if at >= prefix else caret(statement, at))
+        lines.append(_short(detail))
+    position = getattr(diagnostics, "statement_position", None)
+    if position and (at := int(position) - 1 - prefix) >= 0:
+        lines.append(caret(statement, at))
     code = getattr(error, "pgcode", None)
-    hint = _hint(message) or getattr(diagnostics, "message_hint", None)
-    text = "\n".join(lines) + (f"\n[SQLSTATE {code}]" if code else "")
-    return QueryError(text, hint, sqlstate=code)
+    hint = _hint(message, _REFUSED) or getattr(diagnostics, "message_hint", None)
+    return QueryError("\n".join(lines) + (f"\n[SQLSTATE {code}]" if code else ""), hint, sqlstate=code)
 
 
-def _hint(message: str) -> str | None:
-    return next((hint for pattern, hint in _HINTS if pattern.search(message)), None)
+def unreachable(message: str, origin: str) -> ConnectError:
+    """Return the error for what was said when connecting; ``origin`` is where the connection string was found."""
+    # libpq indents advice of its own, which knows nothing of notebooks.
+    text = "\n".join(line for line in message.strip().splitlines() if not line.startswith("\t"))
+    if "no password supplied" in text:
+        return PasswordNeeded(text)
+    hints = [_hint(text, _UNREACHABLE), _ENVIRONMENT.format(origin=origin) if origin.startswith("$") else None]
+    return ConnectError(text, "; ".join(filter(None, hints)) or None)
+
+
+def last_words(notices: Sequence[str], error: Exception) -> str:
+    """Return why a server ended a link: what it said before it did, else what libpq makes of it."""
+    said = [text for text in notices if text.startswith("FATAL:")]
+    return (said[-1].removeprefix("FATAL:") if said else str(error)).strip().partition("\n")[0]
+
+
+def _short(text: str) -> str:
+    """Cut what is in quotes, then the whole: a vector's text is thousands of characters long."""
+    text = re.sub(r'"([^"]{60})[^"]{20,}"', r'"\1…"', text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _hint(message: str, hints: Hints) -> str | None:
+    return next((hint for pattern, hint in hints if pattern.search(message)), None)

@@ -1,59 +1,106 @@
-"""Python values <-> SQL: what psycopg2 does not know, without registering anything for the whole process."""
+"""Python values -> what psycopg2 can send, by what the SQL does with them; nothing is registered for the whole process.
+
+Texts, vectors, uuids and JSON are sent as literals without a type, so that the server takes them for what stands
+beside them: a vector for a halfvec column, a text for a uuid, an enum or a citext.
+"""
 
 from __future__ import annotations
 
 import datetime
 import decimal
+import enum
 import functools
+import json
 import re
 import uuid
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Set
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
+from ..errors import UsageError
 
-_PLAIN = (str, bool, int, float, bytes, datetime.date, datetime.time, datetime.timedelta, decimal.Decimal)
-_LIST_OPERAND = re.compile(r"\b(?:ANY|ALL|SOME|unnest)\s*\(\s*%\(([^)]+)\)s", re.IGNORECASE)
+_TIMES = (datetime.date, datetime.time, datetime.datetime, datetime.timedelta)
+_PLAIN = frozenset([str, bool, int, float, bytes, decimal.Decimal, *_TIMES])
+# numpy counts these finer than Python's own dates and times can, and would give them as integers.
+_FINE_UNITS = ("ns", "ps", "fs", "as")
+_OPERATOR = r"<->|<\#>|<=>|<\+>"
+_USE = re.compile(
+    rf"""(?:(?P<members>\b(?:ANY|ALL|SOME)\s*\()|(?P<unnest>\bunnest\s*\()|(?P<before>{_OPERATOR}))?\s*
+    %\((?P<name>[^)]+)\)s
+    \s*(?:::\s*(?P<cast>[\w".]+(?:\s+precision)?(?:\([^)]*\))?(?:\s*\[\d*\])*)|(?P<after>{_OPERATOR}))?""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
-class Literal:
-    """A value that is already SQL text; psycopg2 asks it for its quoted form."""
+class Use(enum.Enum):
+    """What a statement does with a parameter, as far as its text tells."""
 
-    def __init__(self, sql: str) -> None:
-        self._sql = sql
-
-    def __conform__(self, protocol: object) -> Literal:
-        """Return itself: it follows psycopg2's ISQLQuote protocol."""
-        return self
-
-    def getquoted(self) -> bytes:
-        """Return the SQL text, encoded."""
-        return self._sql.encode()
+    UNKNOWN = enum.auto()
+    MEMBERS = enum.auto()  # = ANY(:name): the members of a list
+    ARRAY = enum.auto()  # unnest(:name), :name::int[]
+    VECTOR = enum.auto()  # an operand of a distance, :name::vector
+    JSON = enum.auto()  # :name::jsonb
 
 
 def bindable(sql: str, params: Mapping[str, object]) -> dict[str, object]:
-    """Return parameters as psycopg2 can bind them; a list inside ``ANY(…)`` stays a list, one of floats is a vector."""
-    lists = set(_LIST_OPERAND.findall(sql))
-    return {name: _bindable(value, name in lists) for name, value in params.items()}
+    """Return the parameters of ``sql`` as psycopg2 can bind them; UsageError for one with no SQL form.
+
+    A list is an array behind ``ANY(``, ``unnest(`` and before ``::type[]``, JSON before ``::jsonb``, a vector beside a
+    distance operator and before ``::vector``; elsewhere it is a vector if it holds floats, else an array.
+    """
+    uses = _uses(sql) if params else {}
+    return {name: _named(name, value, uses.get(name, Use.UNKNOWN)) for name, value in params.items()}
 
 
-def _bindable(value: Any, as_list: bool) -> object:
+def vector_text(vector: Any) -> str:
+    """Return a 1-d array as pgvector reads it; pgvector keeps float32, which nine digits give exactly."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):  # pgvector says that a value is infinite, and says it better
+        single = np.asarray(vector, dtype=np.float32)
+    return _vector_format(len(single)) % tuple(single.tolist())
+
+
+@functools.lru_cache(maxsize=256)
+def _uses(sql: str) -> Mapping[str, Use]:
+    return {found["name"]: use for found in _USE.finditer(sql) if (use := _use(found)) is not Use.UNKNOWN}
+
+
+def _use(found: re.Match[str]) -> Use:
+    cast = (found["cast"] or "").lower()
+    if cast.endswith("]"):
+        return Use.ARRAY
+    if cast in ("json", "jsonb"):
+        return Use.JSON
+    if found["before"] or found["after"] or re.search(r"\b(vector|halfvec|sparsevec)\b", cast):
+        return Use.VECTOR
+    if found["members"]:
+        return Use.MEMBERS
+    return Use.ARRAY if found["unnest"] else Use.UNKNOWN
+
+
+def _named(name: str, value: object, use: Use) -> object:
+    try:
+        return _bindable(value, use)
+    except TypeError as error:
+        raise UsageError(f":{name} cannot be sent: {error}") from None
+
+
+def _bindable(value: Any, use: Use) -> object:
     if type(value) in _PLAIN or value is None:
         return value
+    if hasattr(value, "__array__"):  # numpy's scalars and arrays, pandas' Series and Index, tensors
+        return _from_array(value, use)
+    if isinstance(value, list | tuple | Set | range):
+        return _from_list(list(value), use)
     if isinstance(value, Mapping):
         return _json(value)
     if isinstance(value, uuid.UUID):
-        return Literal(f"'{value}'::uuid")
-    if hasattr(value, "to_text"):  # pgvector's Vector, HalfVector, SparseVector and Bit
-        return Literal(f"'{value.to_text()}'")
-    if hasattr(value, "tolist"):  # numpy's scalars and arrays, pandas' Series and Index
-        return _from_numpy(value, as_list)
-    if isinstance(value, list | tuple | set | frozenset):
-        return _from_list(list(value), as_list)
-    if _is_missing(value):
-        return None
-    return value
+        return str(value)
+    if isinstance(value, enum.Enum):
+        return _bindable(value.value, use)
+    if type(value).__module__.startswith("pgvector."):  # its Vector, HalfVector, SparseVector and Bit
+        return value.to_text()
+    return None if _is_missing(value) else value
 
 
 def _is_missing(value: Any) -> bool:
@@ -61,44 +108,65 @@ def _is_missing(value: Any) -> bool:
     return type(value).__name__ in ("NaTType", "NAType")
 
 
-def _from_numpy(value: Any, as_list: bool) -> object:
-    if getattr(value, "ndim", 0) == 0:
-        return _bindable(value.item(), as_list)
-    if value.ndim == 1 and value.dtype.kind == "f" and not as_list:
-        return Literal(f"'{vector_text(value)}'")
-    return _from_list(value.tolist(), as_list)
+def _from_array(value: Any, use: Use) -> object:
+    import numpy as np
+
+    array = np.asarray(value)
+    kind = array.dtype.kind
+    if kind in "mM" and np.datetime_data(array.dtype)[0] in _FINE_UNITS:
+        array = array.astype(f"{kind}8[us]")
+    if array.ndim == 0:
+        return _bindable(array.item(), use)
+    if array.ndim == 1 and (use is Use.VECTOR or (use is Use.UNKNOWN and kind == "f")):
+        return vector_text(array)
+    return _from_list(array.tolist(), use)
 
 
-def _from_list(values: list[Any], as_list: bool) -> object:
-    if values and not as_list and all(_is_number(v) for v in values) and any(isinstance(v, float) for v in values):
-        return Literal(f"'[{','.join(map(repr, values))}]'")
-    if any(isinstance(v, Mapping) for v in values):
+def _from_list(values: list[Any], use: Use) -> object:
+    if use is Use.JSON or any(isinstance(value, Mapping) for value in values):
         return _json(values)
-    return [_bindable(v, as_list=True) for v in values]
+    if use is Use.VECTOR or (use is Use.UNKNOWN and _is_vector(values)):
+        return f"[{','.join(str(_bindable(value, use)) for value in values)}]"
+    if use is Use.MEMBERS:
+        return _from_members([_bindable(value, use) for value in values])
+    return [_bindable(value, Use.ARRAY) for value in values]
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_vector(values: list[Any]) -> bool:
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return numbers and any(isinstance(value, float) for value in values)
 
 
-def _json(value: object) -> object:
-    from psycopg2.extras import Json
+def _from_members(values: list[object]) -> object:
+    """Return texts as an array literal without a type, which an ARRAY of them has; others as a list."""
+    if not any(isinstance(value, str) for value in values):
+        return values
+    return "{" + ",".join("NULL" if value is None else _member(str(value)) for value in values) + "}"
 
-    return Json(value)
+
+def _member(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def vector_text(vector: Any) -> str:
-    """Return a 1-d array as pgvector reads it; pgvector keeps float32, which nine digits give exactly."""
-    return _vector_format(len(vector)) % tuple(vector.tolist())
+def _json(value: object) -> str:
+    return json.dumps(value, default=_json_value, ensure_ascii=False)
+
+
+def _json_value(value: Any) -> object:
+    """Return a value that JSON has no form for in one that it has; TypeError when there is none."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Set):
+        return list(value)
+    if _is_missing(value):
+        return None
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, uuid.UUID | decimal.Decimal | enum.Enum):
+        return str(value.value if isinstance(value, enum.Enum) else value)
+    raise TypeError(f"JSON has no form for a {type(value).__name__}")
 
 
 @functools.lru_cache(maxsize=32)
 def _vector_format(dimensions: int) -> str:
     return "[" + ",".join(["%.9g"] * dimensions) + "]"
-
-
-def read_vector(text: str | None, cursor: object = None) -> np.ndarray | None:
-    """Return pgvector's text form as a float32 array, shape (dimensions,)."""
-    import numpy as np
-
-    return None if text is None else np.array(text[1:-1].split(","), dtype=np.float32)

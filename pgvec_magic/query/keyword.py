@@ -1,100 +1,118 @@
 """The keyword leg: full-text search ranked by ``ts_rank_cd``.
 
-Every word must match; when no row has them all, any word may, and the result says which it was.
+Every word must match; when no row has them all, any word may, and the result says which it was. The words stand in the
+statement as constants: only so does the planner know how many rows they find, and use the text index.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from ..sqltext import quote_literal
-from .request import Search
-from .target import ident
-
-if TYPE_CHECKING:
-    from ..catalog import TextSource
-    from .target import Target
+from .request import Query, Search
+from .target import Target, ident
 
 TEXT, WANTED, UNWANTED = "query text", "wanted text", "unwanted text"
-# A tsquery of tens of thousands of words overflows the parser's stack; a question has far fewer words than this.
-MOST_WORDS = 200
+# A tsquery of tens of thousands of words overflows the parser's stack; a question has far fewer words than this, and a
+# word is shorter: full-text search ignores those of more than 2 kB.
+MOST_WORDS, LONGEST_WORD = 200, 500
 _EXCLUDED_WORD = re.compile(r'(?<!\S)-(?:"[^"]*"|\S+)')
 
 
 def params(text: str) -> dict[str, str]:
     """Return the text parameters of a keyword leg; excluded words (``-word``) also stand by themselves."""
-    text = " ".join(text.replace("\0", " ").split()[:MOST_WORDS])
-    return {
-        TEXT: text,
-        WANTED: _EXCLUDED_WORD.sub(" ", text),
-        UNWANTED: " ".join(_EXCLUDED_WORD.findall(text)),
-    }
+    text = " ".join(word[:LONGEST_WORD] for word in text.replace("\0", " ").split()[:MOST_WORDS])
+    unwanted = " ".join(_EXCLUDED_WORD.findall(text))
+    found = {TEXT: text, WANTED: _EXCLUDED_WORD.sub(" ", text)}
+    return found | ({UNWANTED: unwanted} if unwanted else {})
+
+
+def is_cut(text: str) -> bool:
+    """Whether a text is too long to be looked for word by word, so that only its first words are."""
+    return len(text.split()) > MOST_WORDS
 
 
 def statement(search: Search, target: Target, conditions: list[str]) -> str:
     """Return the statement of a search by words alone."""
-    outputs, keys = target.outputs, target.keys
-    score, matched = target.name("score"), target.name("matched")
-    order = ", ".join([f"{score} DESC", *keys])
-    offset = f" OFFSET {search.offset}" if search.offset else ""
-    rows = f"SELECT {', '.join([*outputs, f'{_rank(target)} AS {score}'])}, (SELECT matched FROM terms) AS {matched}"
-    if search.per:
-        per = ident(search.per)
-        hidden = "".join(f", {name}" for name in dict.fromkeys([per, *keys]) if name not in outputs)
-        rows = (
-            f"SELECT {', '.join([*outputs, score, matched])} FROM (\n"
-            f"SELECT DISTINCT ON ({per}) * FROM (\n{rows}{hidden}\n{_matching(target, conditions)}\n) AS matches\n"
-            f"ORDER BY {per}, {order}\n) AS best"
-        )
-    else:
-        rows = f"{rows}\n{_matching(target, conditions)}"
-    with_terms = ",\n".join(terms(target, search.text or "", conditions))
-    return f"WITH {with_terms}\n{rows}\nORDER BY {order}\nLIMIT {search.k}{offset}"
-
-
-def terms(target: Target, text: str, conditions: list[str]) -> list[str]:
-    """Return the CTEs ``parsed`` and ``terms(tsq, matched)``; matched is all, any or none (only stop words)."""
-    language = quote_literal(_source(target).language)
-    unwanted = f" && websearch_to_tsquery({language}, %({UNWANTED})s)" if params(text)[UNWANTED] else ""
-    found = " AND ".join([f"{_tsvector(target)} @@ every_word", *conditions])
-    # Lexemes are quoted by hand: they may hold any character, and the text form of a tsquery knows ' and \.
-    lexeme = r"""'''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || ''''"""
-    return [
-        f"parsed AS MATERIALIZED (\n"
-        f"SELECT websearch_to_tsquery({language}, %({TEXT})s) AS every_word,\n"
-        f"  (SELECT string_agg({lexeme}, ' | ')::tsquery\n"
-        f"   FROM unnest(to_tsvector({language}, %({WANTED})s))){unwanted} AS any_word\n)",
-        f"terms AS MATERIALIZED (\n"
-        f"SELECT CASE matched WHEN 'all' THEN every_word ELSE any_word END AS tsq, matched\n"
-        f"FROM (SELECT *, CASE WHEN numnode(every_word) = 0 THEN 'none'\n"
-        f"  WHEN EXISTS (SELECT FROM {target.relation} WHERE {found}) THEN 'all' ELSE 'any' END AS matched\n"
-        f"FROM parsed) AS tried\n)",
-    ]
-
-
-def leg(target: Target, conditions: list[str], excluded: list[str], candidates: int) -> str:
-    """Return the keyword leg of a hybrid search: keys and score, best first."""
-    keys, score = target.keys, target.name("score")
+    per = search.per and ident(search.per)
+    columns = [*target.outputs, *target.hidden(search.per)]
+    matched, score = target.name("matched"), target.name("score")
+    order = ", ".join([f"{score} DESC", *target.keys])
+    found = f"SELECT *, 'all' AS {matched} FROM all_words UNION ALL SELECT *, 'any' FROM some_words"
+    if per:
+        found = f"SELECT DISTINCT ON ({per}) * FROM ({found}) AS matches ORDER BY {per}, {order}"
     return (
-        f"SELECT {', '.join(keys)}, {_rank(target)} AS {score}\n{_matching(target, [*conditions, *excluded])}\n"
-        f"ORDER BY {score} DESC, {', '.join(keys)}\nLIMIT {candidates}"
+        f"WITH {_words(search, target, conditions, columns, None if per else search.needed)}\n"
+        f"SELECT {', '.join([*target.outputs, score, matched])}\nFROM ({found}) AS matches\n"
+        f"ORDER BY {order}\n{page(search.k, search.offset)}"
     )
 
 
-def _source(target: Target) -> TextSource:
-    assert target.text is not None, "a search with words has a text source"
-    return target.text
+def leg(search: Search, target: Target, conditions: list[str], candidates: int | None) -> str:
+    """Return the CTEs of the keyword leg of a hybrid search; ``keyword_leg`` has the keys, the score and the rank."""
+    score, keys = target.name("score"), ", ".join(target.keys)
+    return (
+        f"{_words(search, target, conditions, target.keys, candidates)},\n"
+        f"keyword_leg AS (\n"
+        f"SELECT *, row_number() OVER (ORDER BY {score} DESC, {keys}) AS {target.name('rank')}\n"
+        f"FROM (SELECT * FROM all_words UNION ALL SELECT * FROM some_words) AS words\n)"
+    )
+
+
+def matched(target: Target) -> str:
+    """Return an expression for what the rows of a keyword leg have: all words, any word, no word; or there are none."""
+    return (
+        "CASE WHEN EXISTS (SELECT FROM all_words) THEN 'all' WHEN EXISTS (SELECT FROM some_words) THEN 'any'"
+        f" WHEN {_no_words(target)} THEN 'no words' ELSE 'none' END"
+    )
+
+
+def words_left(text: str, target: Target) -> Query:
+    """Return a query for why nothing was found: whether the language leaves no word of the text to look for."""
+    return Query(f"SELECT {_no_words(target)}", {WANTED: params(text)[WANTED]}, reads=True)
+
+
+def page(rows: int, offset: int = 0) -> str:
+    """Return the LIMIT, and the OFFSET where there is one."""
+    return f"LIMIT {rows}" + (f" OFFSET {offset}" if offset else "")
+
+
+def _words(search: Search, target: Target, conditions: list[str], columns: list[str], limit: int | None) -> str:
+    """Return the CTEs of the rows with all words and, when there is none, of those with any; each best first."""
+    every, some = target.name("every_word"), target.name("any_word")
+    language = _language(target)
+    unwanted = UNWANTED in params(search.text or "")
+    any_word = f"replace(plainto_tsquery({language}, %({WANTED})s)::text, ' & ', ' | ')::tsquery"
+    if unwanted:
+        any_word += f"\n    && websearch_to_tsquery({language}, %({UNWANTED})s)"
+        # Only excluded words: they do not tell one row from another, so they find nothing.
+        conditions = [*conditions, f"NOT {_no_words(target)}"]
+    all_words = f"websearch_to_tsquery({language}, %({TEXT})s) AS {every}"
+    some_words = f"(\n  SELECT {any_word} AS {some}\n) AS any_of_them"
+    instead = [*conditions, "NOT EXISTS (SELECT FROM all_words)"]
+    return (
+        f"all_words AS MATERIALIZED (\n{_best(target, all_words, every, conditions, columns, limit)}\n),\n"
+        f"some_words AS MATERIALIZED (\n{_best(target, some_words, some, instead, columns, limit)}\n)"
+    )
+
+
+def _best(target: Target, words: str, name: str, conditions: list[str], columns: list[str], limit: int | None) -> str:
+    tsvector, score = _tsvector(target), target.name("score")
+    where = "\n  AND ".join([f"{tsvector} @@ {name}", *conditions])
+    cut = "" if limit is None else f"\nORDER BY {', '.join([f'{score} DESC', *target.keys])}\n{page(limit)}"
+    return (
+        f"SELECT {', '.join([*columns, f'ts_rank_cd({tsvector}, {name}) AS {score}'])}\n"
+        f"FROM {target.relation}, {words}\nWHERE {where}{cut}"
+    )
+
+
+def _language(target: Target) -> str:
+    return quote_literal(target.need_text().language).replace("%", "%%")
 
 
 def _tsvector(target: Target) -> str:
-    return _source(target).expression.replace("%", "%%")
+    return target.need_text().expression.replace("%", "%%")
 
 
-def _rank(target: Target) -> str:
-    return f"ts_rank_cd({_tsvector(target)}, (SELECT tsq FROM terms))"
-
-
-def _matching(target: Target, conditions: list[str]) -> str:
-    found = [f"{_tsvector(target)} @@ (SELECT tsq FROM terms)", *conditions]
-    return f"FROM {target.relation}\nWHERE " + "\n  AND ".join(found)
+def _no_words(target: Target) -> str:
+    return f"numnode(plainto_tsquery({_language(target)}, %({WANTED})s)) = 0"

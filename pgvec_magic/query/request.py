@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..errors import UsageError, did_you_mean
+from . import checks
 
 MODES = ("vector", "keyword", "hybrid")
 STRATEGIES = ("auto", "ann", "iterative", "exact")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Query:
     """One message to the server: ``settings`` as SET LOCAL literals, then ``sql`` with ``%(name)s`` for ``params``.
 
-    Every other ``%`` of ``sql`` stands twice. ``reads`` runs it read-only, so that it may be sent again after a lost link.
+    Every other ``%`` of ``sql`` stands twice. ``reads`` runs it read-only: it may be sent again after a lost link.
     """
 
     sql: str
@@ -23,12 +23,16 @@ class Query:
     settings: tuple[tuple[str, str], ...] = ()
     reads: bool = False
 
+    def __repr__(self) -> str:
+        """The message as it is sent, but for the values, which stand by their names."""
+        return "".join(f"SET LOCAL {name} = {value};\n" for name, value in self.settings) + self.sql
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """One search; every option of ``%%vsearch`` is a field, and a value that cannot be meant is a UsageError.
 
-    ``where`` holds SQL conditions with ``:name`` for ``params``; ``vector`` is a 1-d array, ``similar_to`` keys of rows.
+    ``where`` holds SQL conditions with ``:name`` for ``params``; ``vector`` is a 1-d array, ``similar_to`` rows' keys.
     """
 
     table: str
@@ -57,47 +61,27 @@ class Search:
     language: str | None = None
 
     def __post_init__(self) -> None:
-        _check_choice("mode", self.mode, MODES)
-        _check_choice("strategy", self.strategy, STRATEGIES)
-        _check_numbers(self)
-        _check_what_to_find(self)
+        checks.check_choice("--mode", self.mode, MODES)
+        checks.check_choice("--strategy", self.strategy, STRATEGIES)
+        checks.check_types(self)
+        checks.check_numbers(self)
+        checks.check_sql(self)
+        checks.check_contradictions(self)
+        checks.check_what_to_find(self)
 
     @property
     def needed(self) -> int:
-        """How many nearest rows the scan must give: those shown, those skipped, and the rows searched from."""
-        return self.k + self.offset + len(self.similar_to)
+        """How many nearest rows the scan must give: those shown and those skipped."""
+        return self.k + self.offset
 
     @property
-    def filtered(self) -> bool:
-        """Whether a condition may remove rows from what the index gives."""
-        return bool(self.where)
+    def has_threshold(self) -> bool:
+        """Whether rows that are too far are cut away."""
+        return self.min_score is not None or self.max_distance is not None
 
-
-def _check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise UsageError(f"--{option}: {value!r} is not one of {', '.join(choices)}", did_you_mean(str(value), choices))
-
-
-def _check_numbers(search: Search) -> None:
-    least = {"k": 1, "offset": 0, "candidates": 1, "rrf_k": 1, "ef_search": 1, "probes": 1}
-    for name, low in least.items():
-        value = getattr(search, name)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < low):
-            option = "-k" if name == "k" else "--" + name.replace("_", "-")
-            raise UsageError(f"{option}: {value!r} is not a whole number of {low} or more")
-    if len(search.weights) != 2 or min(search.weights) < 0 or sum(search.weights) <= 0:
-        raise UsageError("--weights takes two numbers of 0 or more, vector then keyword, such as 0.6,0.4")
-    if search.min_score is not None and search.max_distance is not None:
-        raise UsageError("--min-score and --max-distance say the same thing twice", "give one of them")
-
-
-def _check_what_to_find(search: Search) -> None:
-    given = [search.text is not None, search.vector is not None, bool(search.similar_to)]
-    if search.text is not None and not search.text.strip():
-        raise UsageError("the query text is empty", "write what to look for below the magic line")
-    if search.mode != "vector" and search.text is None:
-        raise UsageError(f"a {search.mode} search needs a query text")
-    if search.mode == "keyword" and sum(given) > 1:
-        raise UsageError("a keyword search takes a text only", "use --mode hybrid for a text and a vector")
-    if search.mode == "vector" and sum(given) != 1:
-        raise UsageError("give one thing to look for: a text, --vector :v or --similar-to ID")
+    @property
+    def asks_for_index(self) -> bool:
+        """Whether the person said how an index is scanned, and so wants such a scan."""
+        settings = [name.strip().lower() for name, _ in self.settings]
+        given = self.ef_search is not None or self.probes is not None
+        return given or any(name.startswith(("hnsw.", "ivfflat.")) for name in settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,28 +12,104 @@ from .request import Search
 if TYPE_CHECKING:
     from ..catalog import VectorIndex
 
-# A filter that leaves no more rows than this is searched exactly: sorting them costs less than walking a graph past
-# everything that the filter removes (benchmarks/filtered.py measures both).
+Settings = tuple[tuple[str, str], ...]
+
 EXACT_ROWS = 10_000
-# The largest hnsw.ef_search that pgvector takes, and its default for hnsw.max_scan_tuples.
+WALK_COST = 6
+# The least hnsw.ef_search where rows may be filtered or cut away after the scan.
+FILTERED_EF_SEARCH = 200
+# The largest hnsw.ef_search that pgvector takes, its default, and its default for hnsw.max_scan_tuples.
 MAX_EF_SEARCH = 1000
+EF_SEARCH = 40
 MAX_SCAN_TUPLES = 20_000
 ITERATIVE_SINCE = (0, 8)
+# Without it Citus does not send a SET LOCAL to its workers. In force only where Citus is.
+CITUS = ("citus.propagate_set_commands", "'local'")
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """``kind`` is as-is, ann (one pass), iterative or exact; ``why`` says in words why it was chosen."""
+    """``kind`` is as-is, ann (one pass), iterative or exact; ``why`` says in words why it was chosen.
+
+    ``candidates`` are the rows that it hands over to be ordered, grouped or fused.
+    """
 
     kind: str
     candidates: int
-    settings: tuple[tuple[str, str], ...] = ()
+    settings: Settings = ()
     why: str = ""
 
     @property
     def may_stop_early(self) -> bool:
         """Whether rows may exist that the scan did not reach."""
-        return self.kind in ("ann", "iterative")
+        return self.kind != "exact"
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What a choice rests on; ``matching`` of ``rows`` pass the filter, both estimates or None."""
+
+    search: Search
+    indexes: tuple[VectorIndex, ...]
+    version: tuple[int, ...]
+    in_force: Mapping[str, str]
+    matching: int | None
+    rows: int | None
+
+    @property
+    def candidates(self) -> int:
+        search = self.search
+        if search.candidates is not None:
+            return max(search.candidates, search.needed)
+        if search.per:
+            return max(10 * search.needed, 100)
+        if search.mode == "hybrid" or (search.where and not search.as_is):
+            return max(4 * search.needed, 40, self._in_first_pass)
+        return search.needed
+
+    @property
+    def _in_first_pass(self) -> int:
+        """How many rows of an index scan's first pass the filter leaves: they are found already, so they are taken."""
+        if not self.search.where or not self.matching or not self.rows:
+            return 0
+        return int(FILTERED_EF_SEARCH * min(self.matching / self.rows, 1.0))
+
+    @property
+    def walked(self) -> float:
+        """How many rows an index scan must look at to find the candidates among those that the filter leaves."""
+        passing = 1.0 if self.matching is None or not self.rows else max(self.matching, 1) / self.rows
+        return max(self.candidates, EF_SEARCH) / min(passing, 1.0)
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.search.where) or self.search.has_threshold
+
+    @property
+    def sorted_cheaply(self) -> str | None:
+        """Why to look at every row that the filter leaves, or None when an index scan costs less."""
+        matching = self.matching if self.search.where else self.rows
+        if matching is None or self.search.asks_for_index:
+            return None
+        if matching > WALK_COST * self.walked and not (self.search.where and matching <= EXACT_ROWS):
+            return None
+        rows = f"about {matching:,} {'row' if matching == 1 else 'rows'}"
+        return f"the filter leaves {rows}" if self.search.where else f"there are {rows}"
+
+    @property
+    def wants_iterative(self) -> bool:
+        if self.search.strategy != "auto":
+            return self.search.strategy == "iterative"
+        asked = {name.strip().lower(): value.strip().lower() for name, value in self.search.settings}
+        if "hnsw.iterative_scan" in asked:
+            return asked["hnsw.iterative_scan"] != "off"
+        # An IVFFlat scan may find fewer rows than asked in the lists that it probes, whatever the filter. Other methods
+        # find rows in nearly the right order, as an iterative scan does, and so does a setting that is in force.
+        return (
+            bool(self.search.where)
+            or self.candidates > MAX_EF_SEARCH
+            or any(index.method != "hnsw" for index in self.indexes)
+            or self.in_force.get("hnsw.iterative_scan", "off") != "off"
+        )
 
 
 def choose_scan(
@@ -42,67 +118,75 @@ def choose_scan(
     version: tuple[int, ...],
     in_force: Mapping[str, str],
     matching: int | None = None,
+    *,
+    rows: int | None = None,
+    others: Sequence[VectorIndex] = (),
 ) -> Scan:
     """Return the scan for a search.
 
     ``version`` is pgvector's, ``in_force`` the settings of the session, ``matching`` the planner's estimate of the rows
-    that the filter leaves (None without a filter).
+    that the filter leaves (None without a filter), ``rows`` of the table's rows, ``others`` further indexes that
+    Postgres may use in place of ``index``.
     """
-    candidates = _candidates(search)
+    in_force = {**in_force, **{name.strip().lower(): value.strip() for name, value in search.settings}}
+    indexes = (index, *others) if index is not None else ()
+    choice = _Choice(search, indexes, version, in_force, matching, rows)
     if search.as_is:
-        return Scan("as-is", candidates, why="Postgres as it is: no setting, one statement")
+        return Scan("as-is", choice.candidates, _with_citus(choice, _given(search)), "nothing set")
     if search.strategy == "exact":
-        return Scan("exact", candidates, why="asked for")
+        return Scan("exact", choice.candidates, why="as asked")
     if index is None:
-        return Scan("exact", candidates, why="no index for this column and metric")
-    if search.strategy == "auto" and matching is not None and matching <= EXACT_ROWS:
-        return Scan("exact", candidates, why=f"the filter leaves about {matching:,} rows")
-    iterative = _wants_iterative(search, index, candidates)
-    if iterative and version < ITERATIVE_SINCE:
-        return _without_iterative(search, index, in_force, candidates)
-    if iterative and candidates > MAX_SCAN_TUPLES and search.strategy == "auto":
-        return Scan("exact", candidates, why=f"{candidates:,} candidates are more than an index scan visits")
-    settings = _depth(search, index, in_force, candidates)
+        return Scan("exact", choice.candidates, why="no index to use")
+    if search.strategy == "auto" and (why := choice.sorted_cheaply):
+        return Scan("exact", choice.candidates, why=why)
+    return _by_index(choice)
+
+
+def _by_index(choice: _Choice) -> Scan:
+    candidates, iterative, why = choice.candidates, choice.wants_iterative, ""
+    if iterative and choice.version < ITERATIVE_SINCE:
+        iterative, why = False, "iterative scans need pgvector 0.8"
+    too_many = candidates > (MAX_SCAN_TUPLES if iterative else MAX_EF_SEARCH)
+    if too_many and choice.search.strategy == "auto":
+        return Scan("exact", candidates, why=why or f"{candidates:,} rows are more than an index scan gives")
+    settings = (*_passes(choice, iterative), *_depth(choice))
+    return Scan("iterative" if iterative else "ann", candidates, _with_citus(choice, settings), why)
+
+
+def _passes(choice: _Choice, iterative: bool) -> Settings:
+    """The settings that let a scan go on after its first pass, or keep it from that where it would."""
+    methods = _known_methods(choice)
     if iterative:
-        settings = ((f"{index.method}.iterative_scan", "relaxed_order"), *settings)
-    return Scan("iterative" if iterative else "ann", candidates, settings)
+        return tuple((f"{method}.iterative_scan", "relaxed_order") for method in methods)
+    names = [f"{method}.iterative_scan" for method in methods]
+    return tuple((name, "off") for name in names if choice.in_force.get(name, "off") != "off")
 
 
-def _candidates(search: Search) -> int:
-    """Rows that the scan hands over to be ordered, grouped or fused."""
-    if search.candidates is not None:
-        return max(search.candidates, search.needed)
-    if search.as_is and search.mode == "vector":
-        return search.needed
-    if search.per:
-        return max(10 * search.needed, 100)
-    if search.filtered or search.mode == "hybrid":
-        return max(4 * search.needed, 40)
-    return search.needed
+def _depth(choice: _Choice) -> Settings:
+    """The settings that say how far one pass looks; never below a value in force, unless the person says so."""
+    chosen = {}
+    methods = _known_methods(choice)
+    if "hnsw" in methods:
+        least = choice.candidates + len(choice.search.similar_to)
+        least = max(FILTERED_EF_SEARCH, least) if choice.is_filtered else least
+        in_force = int(choice.in_force.get("hnsw.ef_search", EF_SEARCH))
+        chosen["hnsw.ef_search"] = str(max(min(least, MAX_EF_SEARCH), in_force))
+    if "ivfflat" in methods:
+        lists = max(index.lists for index in choice.indexes if index.method == "ivfflat")
+        chosen["ivfflat.probes"] = str(max(math.isqrt(lists), int(choice.in_force.get("ivfflat.probes", 1))))
+    return tuple((chosen | dict(_given(choice.search))).items())
 
 
-def _wants_iterative(search: Search, index: VectorIndex, candidates: int) -> bool:
-    if search.strategy != "auto":
-        return search.strategy == "iterative"
-    # An IVFFlat scan may find fewer rows than asked in the lists that it probes, whatever the filter.
-    return search.filtered or index.method == "ivfflat" or candidates > MAX_EF_SEARCH
+def _known_methods(choice: _Choice) -> list[str]:
+    return [method for method in ("hnsw", "ivfflat") if any(index.method == method for index in choice.indexes)]
 
 
-def _without_iterative(search: Search, index: VectorIndex, in_force: Mapping[str, str], candidates: int) -> Scan:
-    if candidates > MAX_EF_SEARCH:
-        return Scan("exact", candidates, why="iterative scans need pgvector 0.8")
-    return Scan("ann", candidates, _depth(search, index, in_force, candidates), "iterative scans need pgvector 0.8")
+def _given(search: Search) -> Settings:
+    """How far a pass looks, as the person said."""
+    given = {"hnsw.ef_search": search.ef_search, "ivfflat.probes": search.probes}
+    return tuple((name, str(value)) for name, value in given.items() if value is not None)
 
 
-def _depth(
-    search: Search, index: VectorIndex, in_force: Mapping[str, str], candidates: int
-) -> tuple[tuple[str, str], ...]:
-    """Return the setting that says how far one pass looks; never below the value in force, unless asked for."""
-    if index.method == "hnsw":
-        least = max(200, candidates) if search.filtered else candidates
-        chosen = max(min(least, MAX_EF_SEARCH), int(in_force.get("hnsw.ef_search", "40")))
-        return (("hnsw.ef_search", str(search.ef_search or chosen)),)
-    if index.method == "ivfflat":
-        chosen = max(math.isqrt(index.lists), 1, int(in_force.get("ivfflat.probes", "1")))
-        return (("ivfflat.probes", str(search.probes or chosen)),)
-    return ()
+def _with_citus(choice: _Choice, settings: Settings) -> Settings:
+    sent = bool(settings or choice.search.settings) and CITUS[0] in choice.in_force
+    return (CITUS, *settings) if sent else settings

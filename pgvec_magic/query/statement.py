@@ -7,12 +7,14 @@ vector index serves, and it sends the query vector once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
 
 from .. import sqltext
 from . import keyword
+from .keyword import page
 from .request import Query, Search
 from .scan import Scan
-from .target import HYBRID_COLUMNS, Target, ident
+from .target import HYBRID_COLUMNS, Target, VectorSource, ident
 
 # Names that no notebook variable can have, so ours never clash with a person's.
 VECTOR, EXCLUDED = "query vector", "similar to"
@@ -22,24 +24,30 @@ def build(search: Search, target: Target, scan: Scan, vector: object = None) -> 
     """Return the statement of a search with its parameters and settings; ``vector`` is bound as it is given."""
     parts = _Parts(search, target, scan)
     if search.mode == "keyword":
-        sql = keyword.statement(search, target, parts.condition())
-    elif search.mode == "hybrid":
-        sql = _hybrid(parts)
+        sql = keyword.statement(search, target, parts.conditions)
     else:
-        sql = _vector(parts)
-    chosen = {name: value for name, value in scan.settings if search.mode != "keyword"}
+        sql = _hybrid(parts) if search.mode == "hybrid" else _vector(parts)
+    chosen = {} if search.mode == "keyword" else dict(scan.settings)
     asked = dict(sqltext.check_setting(name, value) for name, value in search.settings)
     return Query(sql, _params(search, vector), tuple((chosen | asked).items()), reads=True)
 
 
+def same_keys(target: Target, values: str) -> str:
+    """Return the key's column and a list of given keys as its type; the ``values`` may be texts, as a cell has them."""
+    kind = target.table.column(target.table.key[0]).type.replace("%", "%%")
+    # An array of "character" would hold one character each.
+    return f"%({values})s::{'bpchar' if kind == 'character' else kind}[]"
+
+
 def _params(search: Search, vector: object) -> dict[str, object]:
-    params = dict(search.params)
-    if vector is not None:
+    used = {name for condition in search.where for name in sqltext.placeholders(condition)}
+    params = {name: value for name, value in search.params.items() if name in used}
+    if search.mode != "keyword":
         params[VECTOR] = vector
-    if search.mode != "keyword" and search.similar_to:
-        params[EXCLUDED] = list(search.similar_to)
-    if search.mode != "vector" and search.text is not None:
-        params |= keyword.params(search.text)
+        if search.similar_to:
+            params[EXCLUDED] = list(search.similar_to)
+    if search.mode != "vector":
+        params |= keyword.params(search.text or "")
     return params
 
 
@@ -52,111 +60,101 @@ class _Parts:
     scan: Scan
 
     @property
-    def page(self) -> str:
-        return _limit(self.search.k, self.search.offset)
+    def vectors(self) -> VectorSource:
+        return self.target.need_vectors()
 
     @property
-    def max_distance(self) -> float | None:
-        if self.search.min_score is not None:
-            return self.target.metric.max_distance(self.search.min_score)
-        return self.search.max_distance
+    def is_exact(self) -> bool:
+        return self.scan.kind == "exact"
+
+    @property
+    def limit(self) -> int | None:
+        """How many candidates: all rows when groups are searched exactly, for any row may stand for its group."""
+        return None if self.search.per and self.is_exact else self.scan.candidates
+
+    @property
+    def conditions(self) -> list[str]:
+        """The person's conditions, each in parentheses on lines of its own so that a comment cannot swallow ours.
+
+        The rows searched from are not their own neighbours.
+        """
+        names = self.search.params.keys()
+        written = [f"(\n{sqltext.bind(text, names)}\n)" for text in self.search.where]
+        excluded = self.search.similar_to and self.search.mode != "keyword"
+        keys = f"{self.target.keys[0]} <> ALL({same_keys(self.target, EXCLUDED)})" if excluded else None
+        return [*written, *([keys] if keys else [])]
 
     def threshold(self) -> str:
         """The cut by distance; outside the scan, where it cannot make the index walk on for rows that do not exist."""
-        return "" if self.max_distance is None else f" WHERE {self.target.name('distance')} <= {self.max_distance!r}"
+        most = self.search.max_distance
+        if self.search.min_score is not None:
+            most = _rounded_up(self.vectors.metric.max_distance(float(self.search.min_score)))
+        return "" if most is None else f" WHERE {self.target.name('distance')} <= {float(most)!r}"
 
-    def distance(self, vector: str = f"%({VECTOR})s") -> str:
-        return f"{ident(self.target.column.name)} {self.target.distance_operator} {vector}"
-
-    def condition(self) -> list[str]:
-        """The person's conditions, each in parentheses on lines of its own so that a comment cannot swallow ours."""
-        names = self.search.params.keys()
-        return [f"(\n{sqltext.bind(text, names)}\n)" for text in self.search.where]
-
-    def excluded(self) -> list[str]:
-        """The rows searched from are not their own neighbours."""
-        return [f"{self.target.keys[0]} <> ALL(%({EXCLUDED})s)"] if self.search.similar_to else []
-
-    def nearest(self, hidden: list[str], limit: int | None, offset: int = 0) -> str:
-        """SELECT of the outputs, the hidden columns and the distance, nearest first."""
-        exact = self.scan.kind == "exact"
-        columns = [*self.target.outputs, *hidden]
-        name = self.target.name("distance")
-        return self._ordered(columns, self.distance(), name, self.target.keys if exact else [], limit, offset)
-
-    def vector_leg(self) -> str:
-        distance = self.distance("(SELECT vector FROM query)")
-        return self._ordered(self.target.keys, distance, self.target.name("distance"), [], self.scan.candidates)
-
-    def _ordered(
-        self, columns: list[str], distance: str, name: str, ties: list[str], limit: int | None, offset: int = 0
-    ) -> str:
+    def nearest(self, columns: list[str], vector: str, limit: int | None, offset: int = 0) -> str:
+        """SELECT of columns and the distance, nearest first."""
+        distance = self.vectors.distance(vector)
         # `+ 0` keeps the planner from any vector index: the answer is exact, and may use the filter's own index.
-        distance = f"({distance}) + 0" if self.scan.kind == "exact" else distance
-        cut = (
-            "" if limit is None else f"\nORDER BY {', '.join([str(len(columns) + 1), *ties])}\n{_limit(limit, offset)}"
-        )
-        return (
-            f"SELECT {', '.join([*columns, f'{distance} AS {name}'])}\nFROM {self.target.relation}{self._where()}{cut}"
-        )
+        distance = f"({distance}) + 0" if self.is_exact else distance
+        selected = [*columns, f"{distance} AS {self.target.name('distance')}"]
+        order = [str(len(selected)), *(self.target.keys if self.is_exact else [])]
+        cut = "" if limit is None else f"\nORDER BY {', '.join(order)}\n{page(limit, offset)}"
+        return f"SELECT {', '.join(selected)}\nFROM {self.target.relation}{self._where()}{cut}"
 
     def _where(self) -> str:
-        column = ident(self.target.column.name)
-        known = [f"{column} IS NOT NULL"] if self.target.column.nullable else []
-        conditions = [*known, *self.condition(), *self.excluded()]
+        column = self.vectors.column
+        known = [f"{ident(column.name)} IS NOT NULL"] if column.nullable else []
+        conditions = [*known, *self.conditions]
         return "\nWHERE " + "\n  AND ".join(conditions) if conditions else ""
 
 
-def _limit(rows: int, offset: int) -> str:
-    return f"LIMIT {rows}" + (f" OFFSET {offset}" if offset else "")
+def _rounded_up(distance: float) -> float:
+    """Return a distance without the last digits that 1 - score makes up, so that a row with just that score is kept."""
+    return float(Decimal(repr(round(distance, 15))).quantize(Decimal("1e-12"), ROUND_CEILING))
 
 
 def _vector(parts: _Parts) -> str:
     """The nearest rows in one SELECT; a group, a threshold or a nearly sorted scan needs a step outside."""
-    if parts.search.per or parts.scan.kind == "iterative" or parts.max_distance is not None:
+    search = parts.search
+    if search.per or parts.scan.kind == "iterative" or search.has_threshold:
         return _candidates_then_best(parts)
-    return parts.nearest([], parts.search.k, parts.search.offset)
+    return parts.nearest(parts.target.outputs, f"%({VECTOR})s", search.k, search.offset)
 
 
 def _candidates_then_best(parts: _Parts) -> str:
     """Candidates from the index in nearly the right order, then grouped, put in order and cut outside."""
-    distance, per = parts.target.name("distance"), parts.search.per and ident(parts.search.per)
-    hidden = [
-        name
-        for name in dict.fromkeys([*parts.target.keys, *([per] if per else [])])
-        if name not in parts.target.outputs
-    ]
-    order = ", ".join([f"{distance} + 0", *parts.target.keys])
+    search, target = parts.search, parts.target
+    distance, per = target.name("distance"), search.per and ident(search.per)
+    order = ", ".join([f"{distance} + 0", *target.keys])
     best = f"(SELECT DISTINCT ON ({per}) * FROM candidates ORDER BY {per}, {order}) AS best" if per else "candidates"
-    # Every row is a candidate when groups are searched exactly: which group a row stands for is not known before.
-    limit = None if per and parts.scan.kind == "exact" else parts.scan.candidates
+    nearest = parts.nearest([*target.outputs, *target.hidden(search.per)], f"%({VECTOR})s", parts.limit)
     return (
-        f"WITH candidates AS MATERIALIZED (\n{parts.nearest(hidden, limit)}\n)\n"
-        f"SELECT {', '.join([*parts.target.outputs, distance])}\nFROM {best}{parts.threshold()}\n"
-        f"ORDER BY {order}\n{parts.page}"
+        f"WITH candidates AS MATERIALIZED (\n{nearest}\n)\n"
+        f"SELECT {', '.join([*target.outputs, distance])}\nFROM {best}{parts.threshold()}\n"
+        f"ORDER BY {order}\n{page(search.k, search.offset)}"
     )
 
 
 def _hybrid(parts: _Parts) -> str:
     """Reciprocal rank fusion of a vector leg and a keyword leg, each ordered and limited by itself."""
-    target, conditions = parts.target, parts.condition()
+    target, vectors = parts.target, parts.vectors
     distance, score, rank = target.name("distance"), target.name("score"), target.name("rank")
-    keyword_leg = keyword.leg(target, conditions, parts.excluded(), parts.scan.candidates)
-    legs = [
-        f"query AS MATERIALIZED (SELECT %({VECTOR})s::{target.vector_type} AS vector)",
-        f"vector_leg AS MATERIALIZED (\n{parts.vector_leg()}\n)",
-        f"vector_hits AS (SELECT *, rank() OVER (ORDER BY {distance} + 0) AS {rank} FROM vector_leg{parts.threshold()})",
-        *keyword.terms(target, parts.search.text or "", conditions),
-        f"keyword_leg AS MATERIALIZED (\n{keyword_leg}\n)",
-        f"keyword_hits AS (SELECT *, rank() OVER (ORDER BY {score} DESC) AS {rank} FROM keyword_leg)",
+    vector = "(SELECT vector FROM query_vector)"
+    ranked = f"*, row_number() OVER (ORDER BY {distance} + 0, {', '.join(target.keys)}) AS {rank}"
+    parts_of = [
+        f"query_vector AS MATERIALIZED (SELECT %({VECTOR})s::{vectors.type} AS vector)",
+        f"candidates AS MATERIALIZED (\n{parts.nearest(target.keys, vector, parts.limit)}\n)",
+        f"vector_leg AS (\nSELECT {ranked}\nFROM candidates{parts.threshold()}\n)",
+        keyword.leg(parts.search, target, parts.conditions, parts.limit),
         f"fused AS (\n{_fused(parts)}\n)",
     ]
     outputs = [f"d.{name}" for name in target.outputs]
-    outputs.append(f"d.{parts.distance('(SELECT vector FROM query)')} AS {distance}")
+    outputs += [f"d.{vectors.distance(vector)} AS {distance}"]
     outputs += [f"f.{target.name(ours)}" for ours in ("score", *HYBRID_COLUMNS)]
+    outputs += [f"{keyword.matched(target)} AS {target.name('matched')}"]
+    outputs += [f"(SELECT count(*) FROM candidates) AS {target.name('found')}"]
     return (
-        "WITH " + ",\n".join(legs) + "\n"
-        f"SELECT {', '.join(outputs)}, (SELECT matched FROM terms) AS {target.name('matched')}\n"
+        "WITH " + ",\n".join(parts_of) + f"\nSELECT {', '.join(outputs)}\n"
         f"FROM fused AS f JOIN {target.relation} AS d ON {_same_row(target)}\n"
         f"ORDER BY f.{score} DESC, {', '.join(f'f.{key}' for key in target.keys)}"
     )
@@ -175,11 +173,11 @@ def _fused(parts: _Parts) -> str:
         f"SELECT {keys}, {shares} AS {score},\n"
         f"  v.{rank} AS {vector_rank}, v.{distance} AS {vector_distance},\n"
         f"  w.{rank} AS {keyword_rank}, w.{score} AS {keyword_score}\n"
-        f"FROM vector_hits AS v FULL JOIN keyword_hits AS w USING ({keys})"
+        f"FROM vector_leg AS v FULL JOIN keyword_leg AS w USING ({keys})"
     )
     if search.per:
         fused = f"SELECT * FROM (\n{_best_per_group(fused, parts)}\n) AS best"
-    return f"{fused}\nORDER BY {score} DESC, {keys}\n{parts.page}"
+    return f"{fused}\nORDER BY {score} DESC, {keys}\n{page(search.k, search.offset)}"
 
 
 def _best_per_group(fused: str, parts: _Parts) -> str:

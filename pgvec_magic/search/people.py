@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from .. import catalog, sqltext
-from ..db import Database
+from ..db import Database, Rows
 from ..errors import UsageError
 from ..query import Query, Search
 from ..query.target import find_target
 from .result import Result
-from .run import _query_vector
+from .vectors import given_vector, query_vector
 
-READS = ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN")
+# Commands after which the catalog is as it was.
+_READS = frozenset(["SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"])
 
 
 def sql(
@@ -28,8 +28,8 @@ def sql(
 ) -> Result:
     """Run statements in order and return the result of the last; the first error stops the rest.
 
-    ``:query`` is the query vector, from ``vector`` or from the text ``query`` by ``table``'s model; other ``:name`` come
-    from ``params``. Nothing is added to the statements. Raises UsageError, QueryError, EmbedError.
+    ``:query`` is the query vector, from ``vector`` or from the text ``query`` by ``table``'s model; other ``:name``
+    come from ``params``. Nothing is added to the statements. Raises UsageError, QueryError, EmbedError.
     """
     statements = sqltext.statements(text)
     if not statements:
@@ -37,36 +37,43 @@ def sql(
     if db.readonly:
         for statement in statements:
             sqltext.check_readonly(statement)
-    values = dict(params or {}) | _query_value(db, query, vector, table)
+    values = dict(params or {})
+    if any("query" in sqltext.placeholders(statement) for statement in statements):
+        values |= _query_value(db, query, vector, table, values)
     literals = tuple(sqltext.check_setting(name, value) for name, value in settings)
     queries = [_query(statement, values, literals) for statement in statements]
-    statuses: list[str] = []
-    for sent in queries:
-        rows = db.run(sent)
-        statuses.append(rows.status)
-        if sqltext.command(sent.sql).partition(" ")[0] not in READS:
+    done = [_run(db, sent) for sent in queries]
+    statuses = [rows.status for rows in done]
+    notices = tuple(notice for rows in done for notice in rows.notices)
+    status = " · ".join(statuses) if len(done) > 1 or not done[-1].columns else ""
+    return Result(db, queries[-1], done[-1].columns, done[-1].rows, done[-1].seconds, notices, status=status)
+
+
+def _run(db: Database, query: Query) -> Rows:
+    try:
+        return db.run(query)
+    finally:  # a statement that failed may have left something behind, such as an invalid index
+        if sqltext.command(query.sql) not in _READS:
             catalog.forget(db)
-    notes = [*(f"{done}" for done in statuses[:-1]), *rows.notices]
-    return Result(db, sent, rows.columns, rows.rows, rows.seconds, tuple(notes), status=rows.status)
 
 
 def _query(statement: str, values: Mapping[str, object], literals: tuple[tuple[str, str], ...]) -> Query:
     used = sqltext.placeholders(statement)
-    if "query" in used and "query" not in values:
-        raise UsageError(
-            "nothing is bound to :query", "give a text (-q TEXT, with the TABLE whose model embeds it) or --vector :v"
-        )
     return Query(sqltext.bind(statement, values.keys()), {name: values[name] for name in used}, literals)
 
 
-def _query_value(db: Database, query: str | None, vector: Any, table: str | None) -> dict[str, object]:
-    if query is None and vector is None:
+def _query_value(
+    db: Database, query: str | None, vector: object, table: str | None, values: Mapping[str, object]
+) -> dict[str, object]:
+    """What ``:query`` stands for; UsageError when there is nothing, or nothing to embed it with."""
+    if vector is not None:
+        return {"query": given_vector(vector)}
+    if query is not None and table is not None:
+        search = Search(table=table, text=query)
+        return {"query": query_vector(db, search, find_target(search, catalog.table(db, table)))}
+    if query is not None:
+        raise UsageError("a text is embedded by a table's model, and no table was named", "name it: %%vsql TABLE -q …")
+    if "query" in values:
         return {}
-    if table is None:
-        if query is not None:
-            raise UsageError(
-                "a text is embedded by a table's model, and no table was named", "name it: %%vsql TABLE -q …"
-            )
-        return {"query": [float(value) for value in vector]}
-    search = Search(table=table, text=query, vector=vector)
-    return {"query": _query_vector(db, search, find_target(search, catalog.table(db, table)))}
+    hint = "give a text (-q TEXT, with the TABLE whose model embeds it) or --vector :v"
+    raise UsageError("nothing is bound to :query", hint)

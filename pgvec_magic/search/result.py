@@ -11,38 +11,55 @@ from .. import figures, render
 from ..db import Database
 from ..errors import UsageError
 from ..query import Query, Scan, Search
-from ..query.target import Target
+from ..query.target import HYBRID_COLUMNS, Target
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
 LEGS = {"vector": ("vector_rank", "vector_distance"), "keyword": ("keyword_rank", "keyword_score")}
+_SCANS = {"exact": "exact", "ann": "approximate", "iterative": "approximate", "as-is": "as Postgres does it"}
 
 
 @dataclass(frozen=True)
 class Found:
-    """How a search was run: what it worked on and how the index was scanned."""
+    """How a search was run: what it worked on and how the index was scanned.
+
+    ``leg`` is how many rows the vector leg of a hybrid search had, ``words`` what the rows of a keyword leg have: all
+    words, any; none, no words where there is no such row. Both are None for other modes and where there is no row.
+    """
 
     search: Search
     target: Target
     scan: Scan
+    leg: int | None = None
+    words: str | None = None
+
+    @property
+    def ours(self) -> tuple[str, ...]:
+        """The columns that a search adds, by our names for them."""
+        return ("distance", "score", *(HYBRID_COLUMNS if self.search.mode == "hybrid" else ()))
+
+    @property
+    def has_similarity(self) -> bool:
+        """Whether the score says something that the distance does not."""
+        return self.search.mode != "vector" or self.target.need_vectors().metric.similarity is not None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """Rows as tuples under ``columns``, best first; ``seconds`` is the wire time of the statement that gave them.
 
     ``notes`` are sentences a person should read; ``found`` is None for a statement of their own.
     """
 
-    db: Database = field(repr=False)
+    db: Database
     query: Query
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     seconds: float
     notes: tuple[str, ...] = ()
-    found: Found | None = None
+    found: Found | None = field(default=None)
     status: str = ""
 
     @property
@@ -67,17 +84,18 @@ class Result:
 
         frame = pd.DataFrame.from_records(self.rows, columns=list(self.columns))
         if self.found is not None:
-            first = self.found.search.offset + 1
+            first, names = self.found.search.offset + 1, self.found.target.names
             frame.index = pd.RangeIndex(first, first + len(frame), name="rank")
+            # A column that is all NULL, or has a NULL among its integers, would be one of objects or of fractions.
+            kinds = {names[ours]: "Int64" if ours.endswith("_rank") else "float64" for ours in self.found.ours}
+            frame = frame.astype(kinds)
         return frame
 
     def figure(self) -> go.Figure:
         """Draw the scores and their gaps; for hybrid, each row's share from the two legs and how ranks moved."""
         if self.found is None:
             raise UsageError("only a search can be drawn", "use .df for the rows of a statement")
-        if self.found.search.mode == "hybrid":
-            return self._shares()
-        return self._scores()
+        return self._shares(self.found) if self.found.search.mode == "hybrid" else self._scores(self.found)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -100,76 +118,79 @@ class Result:
 
     def _grid(self) -> render.Grid:
         if self.found is None:
-            return render.Grid(self.columns, self.rows, caption=self._facts(), notes=self.notes)
-        names, search = self.found.target.names, self.found.search
-        hidden = {names["distance"]} if search.mode == "keyword" else set()
-        score = names["score"] if self.found.target.metric.similarity or search.mode != "vector" else names["distance"]
-        hidden |= {names["score"]} if score == names["distance"] else set()
+            facts = (self.status or f"{len(self.rows):,} rows", _time(self.seconds))
+            return render.Grid(self.columns, self.rows, caption=facts, notes=self.notes)
+        search, names = self.found.search, self.found.target.names
+        hidden = {names[ours] for ours in _hidden(self.found)}
         kept = [i for i, name in enumerate(self.columns) if name not in hidden]
+        main = "score" if self.found.has_similarity else "distance"
         legs = {leg: (names[rank], names[value]) for leg, (rank, value) in LEGS.items()}
         return render.Grid(
             tuple(self.columns[i] for i in kept),
             [tuple(row[i] for i in kept) for row in self.rows],
-            caption=self._facts(),
+            caption=_facts(self.found, len(self.rows), self.query.settings, self.seconds),
             notes=self.notes,
             index=range(search.offset + 1, search.offset + len(self.rows) + 1),
-            bars={score: self._bar_range(score)},
+            bars={names[main]: self._bar_range(main, self.found)},
             legs=legs if search.mode == "hybrid" else {},
         )
 
-    def _bar_range(self, name: str) -> tuple[float, float]:
+    def _bar_range(self, main: str, found: Found) -> tuple[float, float]:
         """An empty bar and a full one: a cosine score has its own scale, other numbers that of this result."""
-        values = [v for v in self.column(name) if v is not None]
-        if self.found and self.found.target.metric.name == "cosine" and self.found.search.mode == "vector":
-            return (0.0, 1.0)
-        if self.found and name == self.found.target.names["distance"]:
-            return (max(values, default=1.0), 0.0)
-        return (0.0, max(values, default=1.0))
+        largest = max((value for value in self.column(main) if value is not None), default=1.0)
+        if main == "distance":
+            return (largest, 0.0)
+        is_cosine = found.search.mode == "vector" and found.target.need_vectors().metric.name == "cosine"
+        return (0.0, 1.0 if is_cosine else largest)
 
-    def _facts(self) -> tuple[str, ...]:
-        milliseconds = f"{self.seconds * 1000:.1f} ms"
-        if self.found is None:
-            return (self.status or f"{len(self.rows)} rows", milliseconds)
-        search, target, scan = self.found.search, self.found.target, self.found.scan
-        facts = [f"{len(self.rows)} {'row' if len(self.rows) == 1 else 'rows'} of {target.table.name}", search.mode]
-        if search.mode != "keyword":
-            facts.append(target.metric.name)
-            facts.append(f"{scan.kind} scan{f' ({scan.why})' if scan.why else ''}")
-        facts += [f"{name} = {value}" for name, value in self.query.settings]
-        return (*facts, milliseconds)
-
-    def _labels(self) -> list[str]:
-        assert self.found is not None, "only a search has labels"
-        shown = set(self.columns)
-        wanted = [*self.found.target.table.key, self.found.target.table.text_column]
-        name = next((c for c in wanted if c in shown), self.columns[0])
+    def _labels(self, found: Found) -> list[str]:
+        wanted = [*found.target.table.key, found.target.table.text_column]
+        name = next((column for column in wanted if column in self.columns), self.columns[0])
         return [render.text_of(value, 40) for value in self.column(name)]
 
-    def _scores(self) -> go.Figure:
-        assert self.found is not None, "only a search has scores"
-        metric, mode = self.found.target.metric, self.found.search.mode
-        plain = mode == "vector" and metric.similarity is None
-        values = self.column("distance" if plain else "score")
-        name = (
-            metric.name + " distance" if plain else "ts_rank_cd" if mode == "keyword" else metric.name + " similarity"
-        )
-        title = f"{self.found.search.text or 'nearest rows'}"
-        return figures.scores(self._labels(), values, value_name=name, title=title, lower_is_better=plain)
+    def _scores(self, found: Found) -> go.Figure:
+        main = "score" if found.has_similarity else "distance"
+        name = "ts_rank_cd"
+        if found.search.mode == "vector":
+            name = f"{found.target.need_vectors().metric.name} {'similarity' if main == 'score' else 'distance'}"
+        title = found.search.text or "nearest rows"
+        labels, values = self._labels(found), self.column(main)
+        return figures.scores(labels, values, value_name=name, title=title, lower_is_better=main == "distance")
 
-    def _shares(self) -> go.Figure:
-        assert self.found is not None, "only a search has shares"
-        search = self.found.search
-        ranks = {leg: self.column(rank) for leg, (rank, _) in LEGS.items()}
-        weights = dict(zip(LEGS, search.weights, strict=True))
-        shares = {
-            leg: [0.0 if rank is None else weights[leg] / (search.rrf_k + rank) for rank in found]
-            for leg, found in ranks.items()
-        }
-        return figures.shares(
-            self._labels(),
-            shares["vector"],
-            shares["keyword"],
-            ranks["vector"],
-            ranks["keyword"],
-            title=search.text or "",
-        )
+    def _shares(self, found: Found) -> go.Figure:
+        search, ranks = found.search, [self.column(rank) for rank, _ in LEGS.values()]
+        shares = [
+            [None if rank is None else weight / (search.rrf_k + rank) for rank in leg]
+            for weight, leg in zip(search.weights, ranks, strict=True)
+        ]
+        return figures.shares(self._labels(found), *shares, *ranks, title=search.text or "")
+
+
+def _hidden(found: Found) -> list[str]:
+    """Our columns that would say nothing: no distance by words, none beside those of the legs, no score of an l2."""
+    return (
+        []
+        if found.search.mode == "vector" and found.has_similarity
+        else ["distance" if found.has_similarity else "score"]
+    )
+
+
+def _facts(found: Found, rows: int, settings: tuple[tuple[str, str], ...], seconds: float) -> tuple[str, ...]:
+    """How many rows, by what, how they were looked for, every setting that was sent, and how long it took."""
+    vectors, text, scan = found.target.vectors, found.target.text, found.scan
+    by = [f"vector ({vectors.metric.name})"] if vectors else []
+    by += [f"keyword (ts_rank_cd, {text.language})"] if text else []
+    mode = f"hybrid: {' + '.join(by)}" if len(by) > 1 else by[0]
+    looked = [_SCANS[scan.kind] + (f" ({scan.why})" if scan.why else "")] if vectors else []
+    sent = [f"{name} = {value}" for name, value in settings]
+    return (
+        f"{rows:,} {'row' if rows == 1 else 'rows'} of {found.target.table.label}",
+        mode,
+        *looked,
+        *sent,
+        _time(seconds),
+    )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
-from .. import catalog, embed
-from ..catalog import Capabilities
+from .. import catalog
 from ..db import Database, Rows
 from ..errors import QueryError, UsageError, did_you_mean
-from ..query import Query, Scan, Search, build, choose_scan
-from ..query.target import HYBRID_COLUMNS, Target, find_target, ident
+from ..query import Query, Scan, Search, build, choose_scan, keyword
+from ..query.target import Target, find_target
+from .notes import notes
 from .result import Found, Result
 from .shortage import complete
+from .vectors import query_vector
 
-# What a statement meets when the table is not what it was a moment ago: no such table, column, operator; dimensions.
-CHANGED = {"42P01", "42703", "42883", "22000", "0A000"}
+# What a statement meets when the table is not what it was a moment ago: no such table, schema, column, operator, type;
+# other dimensions.
+CHANGED = {"42P01", "3F000", "42703", "42883", "42704", "22000"}
 
 
 def search(db: Database, table: str | Search, text: str | None = None, **options: Any) -> Result:
@@ -25,155 +26,124 @@ def search(db: Database, table: str | Search, text: str | None = None, **options
     Every option of ``%%vsearch`` is a keyword, with ``_`` for ``-``; ``vector`` is a 1-d array or list of floats, and
     ``params`` gives the values of ``:name`` in ``where``. Raises UsageError, QueryError, EmbedError.
     """
-    wanted = table if isinstance(table, Search) else request(table, text, **options)
+    wanted = _wanted(table, text, options)
     try:
         return _search(db, wanted)
     except QueryError as error:
-        if error.sqlstate not in CHANGED:
+        if error.sqlstate not in CHANGED or not catalog.changed(db, wanted.table):
             raise
-        catalog.forget(db)
-        return _search(db, wanted)
+    return _search(db, wanted)
 
 
 def dry_run(db: Database, table: str | Search, text: str | None = None, **options: Any) -> Query:
     """Return the message that a search would send, without running it (a text is embedded, a filter is estimated)."""
-    wanted = table if isinstance(table, Search) else request(table, text, **options)
-    found, vector = _prepare(db, wanted)
+    found, vector = _prepare(db, _wanted(table, text, options))
     return build(found.search, found.target, found.scan, vector)
 
 
 def request(table: str, text: str | None = None, **options: Any) -> Search:
     """Return the request that keywords describe; UsageError for one that does not exist."""
-    given = {"exact": False, "set": {}, **options}
-    if given.pop("exact"):
+    known = {field.name for field in fields(Search)} - {"settings"} | {"exact", "set"}
+    for name in options.keys() - known:
+        raise UsageError(f"search() has no option {name!r}", did_you_mean(name, known))
+    given = {name: value for name, value in options.items() if name not in ("exact", "set")}
+    if options.get("exact"):
+        if given.get("strategy", "exact") != "exact":
+            raise UsageError(f"exact and strategy={given['strategy']!r} cannot both be", "give one of them")
         given["strategy"] = "exact"
-    given["settings"] = tuple((name, str(value)) for name, value in given.pop("set").items())
-    known = {field.name for field in fields(Search)}
-    for name in given.keys() - known:
-        raise UsageError(
-            f"search() has no option {name!r}", did_you_mean(name, {*known, "exact", "set"} - {"settings"})
-        )
     for name in ("where", "similar_to", "columns"):
-        given[name] = _several(given.get(name, ()))
-    return Search(table=table, text=text, **given)
+        given[name] = _several(given.get(name))
+    return Search(table=table, text=text, settings=_settings(options.get("set")), **given)
+
+
+def _wanted(table: str | Search, text: str | None, options: dict[str, Any]) -> Search:
+    if not isinstance(table, Search):
+        return request(table, text, **options)
+    if text is not None or options:
+        raise UsageError("a Search holds every option already", "give a table's name, or the Search alone")
+    return table
+
+
+def _settings(given: Any) -> tuple[tuple[str, str], ...]:
+    if given is None:
+        return ()
+    if not hasattr(given, "items"):
+        raise UsageError(f"set: expected a dict of settings, got {given!r}", 'such as {"hnsw.ef_search": 100}')
+    return tuple((str(name), str(value)) for name, value in given.items())
 
 
 def _several(value: Any) -> tuple[Any, ...]:
     if value is None:
         return ()
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
+    return tuple(value) if hasattr(value, "__iter__") and not isinstance(value, str | bytes) else (value,)
 
 
 def _search(db: Database, wanted: Search) -> Result:
     found, vector = _prepare(db, wanted)
-    query = build(found.search, found.target, found.scan, vector)
-    result = _result(db, found, query, db.run(query))
-    if len(result) == wanted.k:
-        return result
-    return complete(result, lambda search, scan: _again(db, found.target, search, scan, vector))
+
+    def again(search: Search, scan: Scan) -> Result:
+        return _run(db, Found(search, found.target, scan), vector)
+
+    return complete(_run(db, found, vector), again)
 
 
 def _prepare(db: Database, search: Search) -> tuple[Found, object]:
     able = catalog.capabilities(db)
-    if able.vector is None:
+    if able.vector is None and search.mode != "keyword":
         raise UsageError(f"pgvector is not installed in {db.name}", "run CREATE EXTENSION vector in it")
     if search.language is not None and search.language not in able.languages:
         raise UsageError(f"no text search language {search.language!r}", did_you_mean(search.language, able.languages))
     target = find_target(search, catalog.table(db, search.table))
-    vector = None if search.mode == "keyword" else _query_vector(db, search, target)
+    vector = None if target.vectors is None else query_vector(db, search, target)
     return Found(search, target, _scan(db, search, target, able)), vector
 
 
-def _scan(db: Database, search: Search, target: Target, able: Capabilities) -> Scan:
-    asks = search.where and search.strategy == "auto" and not search.as_is and target.index and search.mode != "keyword"
+def _scan(db: Database, search: Search, target: Target, able: catalog.Capabilities) -> Scan:
+    index, *others = (target.vectors.indexes if target.vectors else ()) or (None,)
+    asks = search.where and search.strategy == "auto" and not search.as_is and index is not None
     matching = catalog.matching_rows(db, target.relation, list(search.where), search.params) if asks else None
-    return choose_scan(search, target.index, able.vector or (), able.in_force, matching)
+    return choose_scan(
+        search,
+        index,
+        able.vector or (),
+        able.in_force,
+        matching,
+        rows=target.table.rows,
+        others=[other for other in others if other is not None],
+    )
 
 
-def _again(db: Database, target: Target, search: Search, scan: Scan, vector: object) -> Result:
-    query = build(search, target, scan, vector)
-    return _result(db, Found(search, target, scan), query, db.run(query))
+def _run(db: Database, found: Found, vector: object) -> Result:
+    query = build(found.search, found.target, found.scan, vector)
+    rows = db.run(query)
+    found = _with_words(db, found, rows)
+    columns = (*found.target.columns, *(found.target.names[ours] for ours in found.ours))
+    values = [_row(found, row) for row in rows.rows]
+    undefined = sum(row[-1] != row[-1] for row in rows.rows) if found.search.mode == "vector" else 0
+    return Result(db, query, columns, values, rows.seconds, notes(found, rows.notices, undefined), found)
 
 
-def _query_vector(db: Database, search: Search, target: Target) -> object:
-    if search.similar_to:
-        return _vector_of_rows(db, search, target)
-    if search.vector is not None:
-        return _given_vector(search.vector, target)
-    if target.column.embedder is None:
-        raise UsageError(
-            f"no model is remembered for {target.table.name}.{target.column.name}",
-            f"if you know it: COMMENT ON COLUMN {target.table.sql_name}.{target.column.name} IS"
-            " 'pgvec: embedder=wordllama' (with the model's name), or give --vector",
-        )
-    model = embed.get(target.column.embedder)
-    return _given_vector(model.embed([search.text or ""], role="query")[0], target)
+def _with_words(db: Database, found: Found, rows: Rows) -> Found:
+    """Add what the statement told of its legs; for words that found nothing, ask why."""
+    if found.search.mode == "hybrid" and rows.rows:
+        *_, words, leg = rows.rows[0]
+        return replace(found, words=words, leg=leg)
+    if found.search.mode == "keyword" and rows.rows:
+        return replace(found, words=rows.rows[0][-1])
+    if found.search.mode == "keyword" and not found.search.offset:
+        asked = db.run(keyword.words_left(found.search.text or "", found.target))
+        return replace(found, words="no words" if asked.rows[0][0] else "none")
+    return found
 
 
-def _given_vector(vector: Any, target: Target) -> object:
-    import numpy as np
-
-    try:
-        array = np.asarray(vector.to_list() if hasattr(vector, "to_list") else vector, dtype=np.float32)
-    except (TypeError, ValueError):
-        raise UsageError(f"a query vector is a list or array of numbers, not {type(vector).__name__}") from None
-    if array.ndim != 1:
-        raise UsageError(f"a query vector has one dimension, this has shape {array.shape}")
-    if not np.isfinite(array).all():
-        raise UsageError("the query vector holds NaN or infinity")
-    expected = target.column.dimensions
-    if expected is not None and len(array) != expected:
-        raise UsageError(
-            f"the query vector has {len(array)} dimensions, {target.table.name}.{target.column.name} has {expected}",
-            "it is from another model than the column's",
-        )
-    return array
-
-
-def _vector_of_rows(db: Database, search: Search, target: Target) -> object:
-    """The mean of the vectors of the rows searched from."""
-    import numpy as np
-
-    key = target.table.key
-    if len(key) != 1 or key == ("ctid",):
-        raise UsageError(f"--similar-to needs a table with a key of one column, {target.table.name} has none")
-    name = target.keys[0]
-    rows = db.run(
-        Query(
-            f"SELECT {name}::text, {ident(target.column.name)} FROM {target.relation} WHERE {name} = ANY(%(ids)s)",
-            {"ids": list(search.similar_to)},
-            reads=True,
-        )
-    ).rows
-    vectors = [vector for _, vector in rows if vector is not None]
-    missing = {str(i) for i in search.similar_to} - {i for i, vector in rows if vector is not None}
-    if missing:
-        raise UsageError(f"{target.table.name} has no row with a vector under {key[0]} {', '.join(sorted(missing))}")
-    return np.mean(vectors, axis=0, dtype=np.float32)
-
-
-def _result(db: Database, found: Found, query: Query, rows: Rows) -> Result:
-    names, mode = found.target.names, found.search.mode
-    ours = ("distance", "score", *(HYBRID_COLUMNS if mode == "hybrid" else ()))
-    columns = (*found.target.columns, *(names[name] for name in ours))
-    notes = [*rows.notices, *_renamed(names)]
-    if mode == "vector":
-        score = found.target.metric.score
-        values = [(*row, score(row[-1])) for row in rows.rows]
-    else:
-        notes += _words_note(rows)
-        values = [row[:-1] if mode == "hybrid" else (*row[:-2], None, row[-2]) for row in rows.rows]
-    return Result(db, query, columns, values, rows.seconds, tuple(notes), found)
-
-
-def _renamed(names: Mapping[str, str]) -> list[str]:
-    return [f"the table has its own column {ours!r}: ours is {name!r}" for ours, name in names.items() if ours != name]
-
-
-def _words_note(rows: Rows) -> list[str]:
-    matched = rows.rows[0][-1] if rows.rows else None
-    if matched == "any":
-        return ["no row has all the words: the keyword leg took rows with any of them"]
-    if matched == "none":
-        return ["the text holds only stop words, so the keyword leg finds nothing"]
-    return []
+def _row(found: Found, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row of the statement as the result has it: our columns at its end, None for a distance that does not exist."""
+    if found.search.mode == "keyword":
+        return (*row[:-2], None, row[-2])
+    if found.search.mode == "hybrid":
+        ours = len(row) - 2 - len(found.ours)
+        return (*row[:ours], *(None if value != value else value for value in row[ours:-2]))
+    distance = row[-1]
+    if distance != distance:  # NaN
+        return (*row[:-1], None, None)
+    return (*row, found.target.need_vectors().metric.score(distance))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..query import Scan, Search
-from .result import Result
+from .result import Found, Result
 
 Again = Callable[[Search, Scan], Result]
 
@@ -16,66 +16,101 @@ def complete(result: Result, again: Again) -> Result:
 
     ``again`` runs a changed request on the same table and vector.
     """
-    assert result.found is not None, "only a search can be short"
-    search, scan = result.found.search, result.found.scan
-    notes: list[str] = []
-    if scan.may_stop_early and search.strategy == "auto" and search.mode != "keyword":
-        before = len(result)
-        result = again(search, Scan("exact", scan.candidates, why=f"the index scan gave {before} of {search.k} rows"))
-        if len(result) == search.k:
-            return _with(result, [f"the index scan gave only {before} rows; searched again exactly"])
-        notes.append(f"the index scan gave {before} rows; searched again exactly to be sure")
-    return _with(result, [*notes, _missing(result), *_cut_away(result, again)])
-
-
-def _with(result: Result, notes: list[str]) -> Result:
+    found = _found(result)
+    if len(result) == found.search.k and not _leg_is_short(found):
+        return result
+    beyond = _beyond(found, result, again)
+    if beyond is None and found.search.mode != "keyword" and _may_repeat(found):
+        result = _exactly(found, result, again)
+        beyond = _beyond(found, result, again)
+    missing = found.search.k - len(result)
+    said = found.words in ("none", "no words") and found.search.mode == "keyword"
+    notes = [_cut_away(result, beyond) if beyond else _missing(result)] if missing and not said else []
     return replace(result, notes=(*result.notes, *notes))
 
 
-def _missing(result: Result) -> str:
-    assert result.found is not None, "only a search can be short"
-    search, scan = result.found.search, result.found.scan
-    missing = f"{search.k - len(result)} of {search.k} rows are missing"
-    if search.mode == "keyword":
-        return f"{missing}: no more rows match the words{_and_filter(search)}"
-    if search.mode == "hybrid":
-        return f"{missing}: neither leg found more rows{_and_filter(search)}"
-    if scan.kind == "exact":
-        return f"{missing}: no more rows exist{_that(search)}"
-    return f"{missing}: the scan may have stopped before it found them (--exact looks at every row)"
+def _leg_is_short(found: Found) -> bool:
+    """Whether the vector leg of a hybrid search had fewer rows than it looks for, which the words may hide."""
+    return found.leg is not None and found.leg < found.scan.candidates and found.scan.may_stop_early
 
 
-def _that(search: Search) -> str:
-    if search.min_score is not None or search.max_distance is not None:
-        return " within the threshold"
-    return " that the filter leaves" if search.where else ""
+def _may_repeat(found: Found) -> bool:
+    return found.scan.may_stop_early and found.search.strategy == "auto" and not found.search.as_is
 
 
-def _and_filter(search: Search) -> str:
-    return " and the filter" if search.where else ""
+def _exactly(found: Found, result: Result, again: Again) -> Result:
+    gave = f"{len(result)} of {found.search.k}"
+    if _leg_is_short(found) and len(result) == found.search.k:
+        gave = f"{found.leg} of {found.scan.candidates}"
+    return again(found.search, Scan("exact", found.scan.candidates, why=f"the index scan gave {gave} rows"))
 
 
-def _cut_away(result: Result, again: Again) -> list[str]:
-    """Say the best score beyond a threshold: whether it is just too strict shows at a glance."""
-    assert result.found is not None, "only a search can be short"
-    search, scan, metric = result.found.search, result.found.scan, result.found.target.metric
-    if search.min_score is None and search.max_distance is None:
-        return []
-    found = 0 if search.mode == "hybrid" else len(result) + search.offset
+def _beyond(found: Found, result: Result, again: Again) -> Result | None:
+    """The next row behind a threshold: where there is one, it was the threshold that cut the result short."""
+    search = found.search
+    if not search.has_threshold or search.mode == "keyword":
+        return None
     if search.mode == "hybrid" and any(rank is not None for rank in result.column("vector_rank")):
-        return []
-    beyond = replace(
+        return None
+    without = replace(
         search,
         mode="vector",
         text=None if search.vector is not None or search.similar_to else search.text,
         min_score=None,
         max_distance=None,
-        per=None,
         k=1,
-        offset=found,
+        offset=0 if search.mode == "hybrid" else search.offset + len(result),
+        per=search.per if search.mode == "vector" else None,
     )
-    best = again(beyond, scan)
-    if not best.rows:
-        return []
-    name = "score" if metric.similarity else "distance"
-    return [f"the threshold cut away the rest; the best {name} there is {best.column(name)[0]:.3f}"]
+    best = again(without, _found(result).scan)
+    return best if best.rows and best.column("distance")[0] is not None else None
+
+
+def _cut_away(result: Result, beyond: Result) -> str:
+    search, rank = _found(result).search, _found(beyond).search.offset + 1
+    name = "score" if search.min_score is not None else "distance"
+    limit = f"{name} {search.min_score if name == 'score' else search.max_distance}"
+    number = f"{beyond.column(name)[0]:.3f}"
+    if rank == 1:
+        leg = " of the vector leg" if search.mode == "hybrid" else ""
+        return f"the threshold, {limit}, cut every row{leg} away: the best has {name} {number}"
+    return f"the threshold, {limit}, cut the rest away: row {rank} would have {name} {number}"
+
+
+def _missing(result: Result) -> str:
+    found, search = _found(result), _found(result).search
+    total = search.offset + len(result)
+    missing = f"{search.k - len(result):,} of {search.k:,} rows are missing"
+    if search.mode == "vector" and found.scan.may_stop_early:
+        return f"{missing}: the scan ended before it found them, if they exist (--exact looks at every row)"
+    what = (
+        ("value" if search.per else "row") + ("" if total == 1 else "s") + (f" of {search.per}" if search.per else "")
+    )
+    if len(result) or not search.offset:
+        there = f"there {'is' if total == 1 else 'are'} {f'only {total:,}' if total else 'no'} {what}"
+    else:
+        there = f"there are no more than {total:,} {what}"
+    hint = " (with OR between them, any of the words will do)" if _asks_for_all(found) else ""
+    return f"{missing}: {there}{_which(found)}{hint}"
+
+
+def _which(found: Found) -> str:
+    """Say of the rows that there are what they have in common, in the words of the request."""
+    search = found.search
+    if search.mode == "vector":
+        with_what = " with a vector" if found.target.need_vectors().column.nullable else ""
+    elif search.mode == "keyword":
+        with_what = " with all the words" if found.words == "all" else " with any of the words"
+    else:
+        with_what = " that either leg finds"
+    besides = " besides those searched from" if search.similar_to else ""
+    return with_what + besides + (" within the filter" if search.where else "")
+
+
+def _asks_for_all(found: Found) -> bool:
+    return found.search.mode == "keyword" and found.words == "all"
+
+
+def _found(result: Result) -> Found:
+    assert result.found is not None, "only a search can be short"
+    return result.found

@@ -1,0 +1,117 @@
+"""The catalog's rows -> values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..metric import by_opclass
+from ..sqltext import quote_ident
+from .table import EMBEDDER_LINE, Column, TableInfo, TextSource, VectorColumn, VectorIndex
+
+VECTOR_TYPES = ("vector", "halfvec", "sparsevec")
+KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table"}
+_TEXT_METHODS = ("gin", "gist", "rum")
+_LANGUAGE = re.compile(r"to_tsvector\(\s*'((?:[^']|'')+)'")
+
+Told = Mapping[tuple[str, str, str], str]
+
+
+def table_info(row: Mapping[str, Any], told: Told) -> TableInfo:
+    """Return the table that a row of ``sql.TABLES`` describes; ``told`` holds models that only this kernel knows."""
+    columns = row["columns"] or []
+    indexes = row["indexes"] or []
+    name = quote_ident(row["name"])
+    info = {
+        "schema": row["schema"],
+        "name": row["name"],
+        "kind": KINDS[row["kind"]],
+        "sql_name": name if row["visible"] else f"{quote_ident(row['schema'])}.{name}",
+        "columns": tuple(Column(c["name"], _type(c), c["nullable"], c["width"] or 0) for c in columns),
+        "vectors": tuple(_vector_column(c, row, told) for c in columns if c["type"] in VECTOR_TYPES),
+        "indexes": tuple(_vector_index(i) for i in indexes if _is_vector_index(i)),
+        "key": _key(indexes, row["kind"], row["inherited"]),
+        "rows": None if row["rows"] is None else round(row["rows"]),
+        "bytes": int(row["bytes"] or 0),
+        "extension_schema": row["extension_schema"],
+    }
+    default = _short(row["default_language"])
+    texts = _tsvectors(columns, indexes, default)
+    bare = TableInfo(**info, texts=())
+    plain = [bare.plain_text(default)] if bare.text_column is not None else []
+    return TableInfo(**info, texts=(*texts, *plain))
+
+
+def _type(column: Mapping[str, Any]) -> str:
+    return str(column["type"] if column["type"] in VECTOR_TYPES else column["format"])
+
+
+def _vector_column(column: Mapping[str, Any], row: Mapping[str, Any], told: Told) -> VectorColumn:
+    remembered = EMBEDDER_LINE.search(column["comment"] or "")
+    return VectorColumn(
+        column["name"],
+        column["type"],
+        column["typmod"] if column["typmod"] > 0 else None,
+        column["nullable"],
+        told.get((row["schema"], row["name"], column["name"])) or (remembered and remembered[1].strip()) or None,
+    )
+
+
+def _is_vector_index(index: Mapping[str, Any]) -> bool:
+    return by_opclass(index["opclass"]) is not None or index["method"] in ("hnsw", "ivfflat", "diskann")
+
+
+def _vector_index(index: Mapping[str, Any]) -> VectorIndex:
+    metric = by_opclass(index["opclass"])
+    return VectorIndex(
+        name=index["name"],
+        column=index["keys"][0]["column"],
+        method=index["method"],
+        metric=metric.name if metric else None,
+        valid=index["valid"],
+        options=tuple(index["options"] or ()),
+        where=index["where"],
+        bytes=int(index["bytes"] or 0),
+        definition=index["definition"],
+    )
+
+
+def _key(indexes: list[dict[str, Any]], kind: str, inherited: bool) -> tuple[str, ...]:
+    """The primary key, else a unique index without NULLs, else where the row lies; a view has none of them."""
+    if inherited:  # a key of the parent does not hold for the rows of its children
+        return ("tableoid", "ctid")
+    usable = [i for i in indexes if i["valid"] and (i["primary"] or (i["unique"] and _never_null(i)))]
+    if usable:
+        best = min(usable, key=lambda index: (not index["primary"], len(index["keys"])))
+        return tuple(key["column"] for key in best["keys"])
+    return {"r": ("ctid",), "m": ("ctid",), "p": ("tableoid", "ctid")}.get(kind, ())
+
+
+def _never_null(index: Mapping[str, Any]) -> bool:
+    return all(key["not_null"] for key in index["keys"])
+
+
+def _tsvectors(columns: list[dict[str, Any]], indexes: list[dict[str, Any]], default: str) -> list[TextSource]:
+    """Return what can be searched by words, what an index serves first: tsvector columns and indexed expressions."""
+    whole = [i for i in indexes if i["method"] in _TEXT_METHODS and i["valid"] and not i["where"]]
+    keys = [key for index in whole for key in index["keys"]]
+    served = {key["column"] for key in keys}
+    sources = [
+        TextSource(quote_ident(c["name"]), _language(c["made_by"], default), c["name"] in served)
+        for c in columns
+        if c["type"] == "tsvector"
+    ]
+    expressions = [key["expression"] for key in keys if key["expression"] and _LANGUAGE.search(key["expression"])]
+    sources += [TextSource(expression, _language(expression, default), True) for expression in expressions]
+    return sorted(sources, key=lambda source: not source.indexed)
+
+
+def _language(made_by: str | None, default: str) -> str:
+    """Return the language in which an expression, or the code of a trigger, makes a tsvector."""
+    found = _LANGUAGE.search(made_by or "")
+    return _short(found[1].replace("''", "'")) if found else default
+
+
+def _short(language: str) -> str:
+    return language.removeprefix("pg_catalog.")

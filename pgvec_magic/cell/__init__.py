@@ -1,0 +1,31 @@
+"""A magic's line and body -> a request; the only place that knows how the magics are written. Pure."""
+
+from .guide import Completion, complete, usage
+from .requests import (
+    ConnectRequest,
+    LoadRequest,
+    SearchRequest,
+    SqlRequest,
+    TablesRequest,
+    parse_connect,
+    parse_load,
+    parse_search,
+    parse_sql,
+    parse_tables,
+)
+
+__all__ = [
+    "Completion",
+    "ConnectRequest",
+    "LoadRequest",
+    "SearchRequest",
+    "SqlRequest",
+    "TablesRequest",
+    "complete",
+    "parse_connect",
+    "parse_load",
+    "parse_search",
+    "parse_sql",
+    "parse_tables",
+    "usage",
+]

@@ -1,0 +1,228 @@
+"""The one table of the magics: what each takes, from which the reading, the help and the completion are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from ..metric import METRICS
+from ..query import MODES, STRATEGIES
+from . import readers
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option, or a word that stands by its place: how it is written, read, shown and completed.
+
+    ``value`` stands for its value in the help and is empty for a flag; ``commas`` splits what is written at commas;
+    ``variable`` takes ``:name`` only; ``completes`` says what the value is one of, where ``choices`` does not.
+    """
+
+    name: str
+    field: str
+    value: str
+    help: str
+    read: Callable[[object], object] = readers.text
+    choices: tuple[str, ...] = ()
+    repeats: bool = False
+    commas: bool = False
+    variable: bool = False
+    completes: str = ""
+
+    @property
+    def synopsis(self) -> str:
+        """The option as a synopsis shows it, such as ``[-k N]``."""
+        return f"[{self.name}{' ' if self.value else ''}{self.value}]{'…' if self.repeats else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Magic:
+    """A magic: its words by place, its options, and whether a text may follow them or stand in the cell below.
+
+    ``required`` is how many of the words must be there; ``body`` says what stands in the cell, empty for a line magic.
+    """
+
+    name: str
+    about: str
+    words: tuple[Option, ...]
+    required: int
+    options: tuple[Option, ...]
+    examples: tuple[str, ...]
+    body: str = ""
+    text: bool = False
+
+    def option(self, name: str) -> Option | None:
+        """Return the option that is written so, or None."""
+        return next((option for option in self.options if option.name == name), None)
+
+
+_TABLE = Option("TABLE", "table", "TABLE", "the table, as name or schema.name", completes="table")
+_OUTPUT = Option("-o", "output", "NAME", "also bind the result to this variable", readers.identifier)
+_CONNECTION = Option("-c", "connection", "CONN", "use the connection of this name", completes="connection")
+_TEXT = Option("-q", "text", "TEXT", 'the query text: a "quoted" text or :variable')
+_VECTOR = Option("--vector", "vector", ":v", "the query vector, in a variable", readers.anything, variable=True)
+_SETTING = Option("--set", "settings", "K=V", "a setting for this cell alone", readers.settings, repeats=True)
+
+
+def _whole(name: str, field: str, help: str) -> Option:
+    return Option(name, field, "N", help, readers.whole)
+
+
+def _column(name: str, field: str, help: str) -> Option:
+    return Option(name, field, "C", help, completes="column")
+
+
+def _columns(name: str, field: str, help: str) -> Option:
+    return Option(name, field, "A,B", help, readers.names, commas=True, completes="column")
+
+
+def _number(name: str, field: str, help: str, value: str = "X") -> Option:
+    return Option(name, field, value, help, readers.number)
+
+
+def _choice(name: str, field: str, choices: tuple[str, ...], help: str) -> Option:
+    return Option(name, field, "|".join(choices), help, choices=choices)
+
+
+def _flag(name: str, field: str, help: str) -> Option:
+    return Option(name, field, "", help)
+
+
+VCONNECT = Magic(
+    "vconnect",
+    "Connect to Postgres, or go back to a connection. Without a word: $PGVEC_DSN, $DATABASE_URL or PG*, else the "
+    "Postgres that comes with this package.",
+    (Option("DSN", "source", "DSN|NAME|:engine", "what to connect to", readers.anything, completes="connection"),),
+    0,
+    (
+        Option("--name", "name", "N", "call the connection so, for -c N"),
+        _flag("--readonly", "readonly", "refuse whatever writes"),
+        _flag("--create-extension", "create_extension", "CREATE EXTENSION vector where it is missing"),
+        _number("--timeout", "timeout", "give a statement this many seconds", "S"),
+        _flag("--list", "list", "list the connections"),
+        Option("--close", "close", "N", "close the connection of this name", completes="connection"),
+    ),
+    (
+        "%vconnect",
+        "%vconnect postgresql://ada@localhost/shop --name shop",
+        '%vconnect "host=db.example.org dbname=shop user=ada" --readonly',
+        "%vconnect :engine --name warehouse",
+        "%vconnect --list",
+        "%vconnect --close shop",
+    ),
+)
+VTABLES = Magic(
+    "vtables",
+    "List the tables that hold vectors, or show one of them.",
+    (_TABLE,),
+    0,
+    (_OUTPUT, _CONNECTION),
+    ("%vtables", "%vtables docs", "%vtables sales.articles -c shop", "%vtables docs -o info"),
+)
+VLOAD = Magic(
+    "vload",
+    "Load rows into a table and embed their text. SOURCE is sample:NAME, :name (a DataFrame, a list of dicts, an "
+    "iterable of DataFrames) or the path of a csv, jsonl or parquet file.",
+    (_TABLE, Option("SOURCE", "source", "SOURCE", "where the rows come from", readers.anything, completes="source")),
+    2,
+    (
+        _columns("--text", "text", "the columns whose text is embedded"),
+        _column("--id", "id", "the column that tells rows apart"),
+        _column("--column", "column", "the column for the vectors"),
+        Option("--embedder", "embedder", "MODEL", "the model, or :function", readers.anything, completes="embedder"),
+        _choice("--on-conflict", "on_conflict", ("update", "skip", "error"), "what to do with an id that is there"),
+        _flag("--replace", "replace", "drop the table first"),
+        _whole("--limit", "limit", "load this many rows"),
+        _OUTPUT,
+        _CONNECTION,
+    ),
+    (
+        "%vload docs sample:pydocs",
+        "%vload articles :frame --text title,body --id slug",
+        '%vload articles "my articles.csv" --text body --limit 1000',
+        "%vload items :frame --column embedding --on-conflict skip",
+    ),
+)
+VSEARCH = Magic(
+    "vsearch",
+    "Search a table by meaning, by words, or by both.",
+    (_TABLE,),
+    1,
+    (
+        _TEXT,
+        _whole("-k", "k", "how many rows (10)"),
+        _choice("--mode", "mode", MODES, "search by meaning (vector), by words, or both"),
+        Option(
+            "--where",
+            "where",
+            "SQL",
+            'only rows for which this holds, in "…"; :name is bound',
+            repeats=True,
+            completes="column",
+        ),
+        _VECTOR,
+        Option(
+            "--similar-to",
+            "similar_to",
+            "ID,ID",
+            "rows like these",
+            readers.keys,
+            commas=True,
+        ),
+        _column("--column", "column", "the vector column"),
+        _choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's index"),
+        _number("--min-score", "min_score", "only rows of this similarity or more"),
+        _number("--max-distance", "max_distance", "only rows of this distance or less"),
+        _choice("--strategy", "strategy", STRATEGIES, "how the index is used (auto)"),
+        _flag("--exact", "exact", "compare with every row: --strategy exact"),
+        _flag("--as-is", "as_is", "change no setting, to see what Postgres itself does"),
+        _whole("--ef-search", "ef_search", "hnsw.ef_search, 1 to 1000"),
+        _whole("--probes", "probes", "ivfflat.probes, 1 to 32768"),
+        _SETTING,
+        _whole("--candidates", "candidates", "how many rows are looked at before the best are kept"),
+        Option(
+            "--weights",
+            "weights",
+            "V,K",
+            "weights of meaning and words in hybrid (1,1)",
+            readers.weights,
+            commas=True,
+        ),
+        _whole("--rrf-k", "rrf_k", "the constant of reciprocal rank fusion (60)"),
+        _column("--per", "per", "the best row for each value of this column"),
+        _whole("--offset", "offset", "skip this many rows"),
+        _columns("--columns", "columns", "show these columns"),
+        Option("--language", "language", "L", "the language of the words, such as english", completes="language"),
+        _flag("--plot", "plot", "return a picture"),
+        _flag("--dry-run", "dry_run", "return the SQL and do not run it"),
+        _OUTPUT,
+        _CONNECTION,
+    ),
+    (
+        "%%vsearch docs --mode hybrid\nhow do I read a csv file?",
+        "%vsearch docs -k 5 read a csv file",
+        "%vsearch docs --where \"module = 'csv' AND n_chars > :least\" read a file",
+        "%vsearch docs --similar-to 42 --columns name,module",
+        "%vsearch docs --vector :v --exact -o hits",
+        "%vsearch docs --mode keyword --per module -q :question",
+    ),
+    body="the text to search for",
+    text=True,
+)
+VSQL = Magic(
+    "vsql",
+    "Run SQL. In it :name is a notebook variable and :query the query vector of -q or --vector; both are bound.",
+    (_TABLE,),
+    0,
+    (_TEXT, _VECTOR, _SETTING, _OUTPUT, _CONNECTION),
+    (
+        "%%vsql\nSELECT count(*) FROM docs WHERE module = :module",
+        '%%vsql docs -q "read a csv file" -o hits\nSELECT name, embedding <=> :query FROM docs ORDER BY 2 LIMIT 5',
+        "%%vsql --vector :v --set hnsw.ef_search=200\nSELECT id FROM docs ORDER BY embedding <=> :query LIMIT 10",
+        "%%vsql\nCREATE INDEX ON docs USING hnsw (embedding vector_cosine_ops);\nVACUUM ANALYZE docs",
+    ),
+    body="SQL, one statement or several",
+)
+
+MAGICS: Mapping[str, Magic] = MappingProxyType({m.name: m for m in (VCONNECT, VTABLES, VLOAD, VSEARCH, VSQL)})

@@ -1,0 +1,191 @@
+"""A magic's line and body -> its request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import UsageError
+from ..query import Search
+from ..sqltext import placeholders, undefined
+from . import readers
+from .condition import check_unquoted
+from .grammar import VCONNECT, VLOAD, VSEARCH, VSQL, VTABLES
+from .line import VARIABLE, Line, read
+
+Namespace = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectRequest:
+    """What ``%vconnect`` asks for; ``source`` is a DSN, a connection's name or an object, and may hold a password."""
+
+    source: object = field(default=None, repr=False)
+    name: str | None = None
+    readonly: bool = False
+    create_extension: bool = False
+    timeout: float | None = None
+    list: bool = False
+    close: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TablesRequest:
+    """What ``%vtables`` asks for: one table, or all."""
+
+    table: str | None = None
+    connection: str | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """What ``%vload`` asks for: what goes where, and the keywords of load() that the line gives.
+
+    ``source`` is ``sample:NAME``, a path or a variable's value.
+    """
+
+    table: str
+    source: object = field(repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    connection: str | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """What ``%vsearch`` asks for: the search, and what becomes of it."""
+
+    search: Search
+    connection: str | None = None
+    output: str | None = None
+    dry_run: bool = False
+    plot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SqlRequest:
+    """What ``%%vsql`` asks for: the SQL as it is written, and keywords of sql().
+
+    In ``options``, ``params`` holds the variables that the SQL names, ``query`` the text whose vector is ``:query``.
+    """
+
+    text: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    connection: str | None = None
+    output: str | None = None
+
+
+def parse_connect(line: str, namespace: Namespace) -> ConnectRequest:
+    """Read a line of ``%vconnect``; UsageError when it cannot be meant."""
+    given = read(VCONNECT, _unsilenced(line), namespace)
+    alone = {"list", "close"} & given.values.keys()
+    if alone and (given.words or len(given.values) > 1):
+        raise UsageError(f"--{min(alone)} stands alone", f"write %vconnect --{min(alone)}")
+    return ConnectRequest(**_words(given, "source"), **given.values)
+
+
+def parse_tables(line: str, namespace: Namespace) -> TablesRequest:
+    """Read a line of ``%vtables``; UsageError when it cannot be meant."""
+    given = read(VTABLES, _unsilenced(line), namespace)
+    return TablesRequest(**_words(given, "table"), **given.values)
+
+
+def parse_load(line: str, namespace: Namespace) -> LoadRequest:
+    """Read a line of ``%vload``; UsageError when it cannot be meant."""
+    given = read(VLOAD, _unsilenced(line), namespace)
+    request, options = _divided(given.values, "connection", "output")
+    return LoadRequest(**_words(given, "table", "source"), options=options, **request)
+
+
+def parse_search(
+    line: str, body: str | None, namespace: Namespace, defaults: Mapping[str, object] | None = None
+) -> SearchRequest:
+    """Read ``%vsearch`` (``body`` None) or ``%%vsearch``; UsageError when it cannot be meant.
+
+    ``defaults`` are fields of ``Search`` for what the line does not say.
+    """
+    line = line if body is not None else _unsilenced(line)
+    given = read(VSEARCH, line, namespace)
+    check_unquoted("%vsearch" if body is None else "%%vsearch", line, given)
+    request, options = _divided(given.values, "connection", "output", "dry_run", "plot")
+    text = _query_text(options.pop("text", None), given.text, body)
+    options |= _strategy(options.pop("exact", False), options.get("strategy"))
+    options |= _words(given, "table") | _settings(options, namespace)
+    asked: dict[str, Any] = {**_usual(defaults or {}, text, options), **options}
+    params = _params(options.get("where", ()), namespace)
+    return SearchRequest(Search(**asked, text=text, params=params), **request)
+
+
+def parse_sql(line: str, body: str | None, namespace: Namespace) -> SqlRequest:
+    """Read ``%%vsql``; UsageError when its line cannot be meant or its SQL names an undefined variable."""
+    given = read(VSQL, line, namespace)
+    if body is None or given.text:
+        raise UsageError("SQL stands in the cell, below a line that begins with %%vsql")
+    request, options = _divided(given.values, "connection", "output")
+    options |= _words(given, "table") | _settings(options, namespace)
+    if "text" in options:
+        options["query"] = options.pop("text")
+    options["params"] = _values([name for name in placeholders(body) if name != "query"], namespace)
+    return SqlRequest(body, options, **request)
+
+
+def _unsilenced(line: str) -> str:
+    """Return a line without the ``;`` at its end, by which IPython shows no result."""
+    line = line.rstrip()
+    return line[:-1].rstrip() if line.endswith(";") else line
+
+
+def _words(given: Line, *fields: str) -> dict[str, Any]:
+    return dict(zip(fields, given.words, strict=False))
+
+
+def _divided(values: Mapping[str, Any], *fields: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what is for the magic itself, and what is for its verb."""
+    own = {name: value for name, value in values.items() if name in fields}
+    return own, {name: value for name, value in values.items() if name not in fields}
+
+
+def _query_text(option: str | None, line: str, body: str | None) -> str | None:
+    """Return the one text there is; UsageError when it stands in two places, or beside the cell's body."""
+    if body is not None and line:
+        raise UsageError(f"the text belongs below the %%vsearch line, not on it: {line[:60]}", "or write %vsearch")
+    written = line or (body or "").strip()
+    if option is not None and written:
+        raise UsageError(f"there are two query texts, -q and {written[:60]!r}", "give one of them")
+    return option if option is not None else written or None
+
+
+def _usual(defaults: Mapping[str, object], text: str | None, options: Mapping[str, object]) -> dict[str, object]:
+    """Return the defaults that fit: a search by a vector or by rows has no words, one as it is has no strategy."""
+    unfit = {"mode"} if text is None else set()
+    if "as_is" in options:
+        unfit.add("strategy")
+    return {name: value for name, value in defaults.items() if name not in unfit}
+
+
+def _strategy(exact: bool, strategy: str | None) -> dict[str, str]:
+    if exact and strategy not in (None, "exact"):
+        raise UsageError(f"--exact and --strategy {strategy} cannot both be", "give one of them")
+    return {"strategy": "exact"} if exact else {}
+
+
+def _settings(options: Mapping[str, Any], namespace: Namespace) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return the settings, where there are any, with ``name=:variable`` looked up."""
+    pairs = [(name, value, VARIABLE.fullmatch(value)) for name, value in options.get("settings", ())]
+    held = _values([variable[1] for _, _, variable in pairs if variable], namespace)
+    found = [(name, readers.setting_text(held[variable[1]]) if variable else value) for name, value, variable in pairs]
+    return {"settings": tuple(found)} if found else {}
+
+
+def _params(conditions: tuple[str, ...], namespace: Namespace) -> dict[str, object]:
+    """Return the variables of conditions; UsageError for one that is undefined."""
+    return _values([name for condition in conditions for name in placeholders(condition)], namespace)
+
+
+def _values(names: list[str], namespace: Namespace) -> dict[str, object]:
+    for name in names:
+        if name not in namespace:
+            raise undefined(name, namespace.keys())
+    return {name: namespace[name] for name in names}

@@ -1,0 +1,63 @@
+"""What comes back: columns that psycopg2 gives as text or memory although Python has a better form for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import psycopg2.extensions
+
+Row = tuple[Any, ...]
+Reader = Callable[[Any], Any]
+_BYTEA = 17
+# The types that extensions and people add have numbers from here on.
+_FIRST_ADDED = 16384
+_PGVECTOR_TYPES = """
+SELECT t.oid FROM pg_catalog.pg_type t
+JOIN pg_catalog.pg_depend d
+  ON d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = t.oid AND d.deptype = 'e'
+JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+WHERE e.extname = 'vector' AND t.typname IN ('vector', 'halfvec')
+"""
+
+
+class Readers:
+    """How a column is read, by the number of its type; the server is asked about a number when it first comes.
+
+    So pgvector may be created, moved or created anew at any time and by anybody, and connecting costs nothing.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, Reader | None] = {_BYTEA: bytes}
+
+    def read(self, rows: list[Row], cursor: psycopg2.extensions.cursor) -> list[Row]:
+        """Return the rows that a cursor fetched, with vector and halfvec as float32 arrays and bytea as bytes."""
+        types = [column.type_code for column in cursor.description or ()]
+        if any(number >= _FIRST_ADDED and number not in self._known for number in types):
+            self._learn(types, cursor.connection)
+        places = {i: reader for i, number in enumerate(types) if (reader := self._known.get(number))}
+        return [_read(row, places) for row in rows] if places else rows
+
+    def _learn(self, types: Collection[int], connection: psycopg2.extensions.connection) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_PGVECTOR_TYPES)
+            vectors = {number for (number,) in cursor.fetchall()}
+        for number in types:
+            self._known.setdefault(number, read_vector if number in vectors else None)
+
+
+def _read(row: Row, places: Mapping[int, Reader]) -> Row:
+    values = list(row)
+    for i, reader in places.items():
+        if values[i] is not None:
+            values[i] = reader(values[i])
+    return tuple(values)
+
+
+def read_vector(text: str) -> np.ndarray:
+    """Return pgvector's text form as a float32 array, shape (dimensions,)."""
+    import numpy as np
+
+    return np.array(text[1:-1].split(","), dtype=np.float32)

@@ -1,0 +1,224 @@
+"""One link to the server: a message out, rows back; made anew when it was lost."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from . import failures, values
+from .columns import Readers
+from .sources import Source
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+
+# A server that starts, or recovers from a crash of one of its processes, is waited for this long.
+STARTING_SECONDS = 5.0
+_STARTING = re.compile(r"the database system is (starting up|in recovery mode|not yet accepting connections)")
+_USUAL_PORT = 5432
+# Found to move 20k x 384 vectors as fast as larger ones.
+_COPY_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a message gave: column names, rows as tuples, the status tag, server notices, and seconds on the wire."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    status: str = ""
+    notices: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A ``COPY … FROM STDIN`` and the binary stream it reads."""
+
+    sql: str
+    stream: IO[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a link leads to: what libpq made of the connection string, the environment, files and its defaults."""
+
+    user: str
+    host: str
+    port: int
+    database: str
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host}:{self.port}/{self.database}"
+
+    @property
+    def brief(self) -> str:
+        """The database, with the host unless it is a local socket, and the port unless it is the usual one."""
+        host = "" if self.host.startswith(("/", "@")) else f"@{self.host}"
+        return f"{self.database}{host}{'' if self.port == _USUAL_PORT else f':{self.port}'}"
+
+
+class Link:
+    """A connection of psycopg2's in autocommit; ``cancel`` and ``hang_up`` may come from any thread.
+
+    ``in_block`` tells whether a BEGIN waits for its COMMIT.
+    """
+
+    def __init__(self, source: Callable[[], Source]) -> None:
+        self._source = source
+        self._connection: psycopg2.extensions.connection | None = None
+        self._readers = Readers()
+        self.in_block = False
+        self.place = Place("", "", 0, "")
+
+    @property
+    def lost(self) -> bool:
+        """Whether there is no link, as far as is known without asking."""
+        return self._connection is None or bool(self._connection.closed)
+
+    def open(self, check: Callable[[], None]) -> None:
+        """Connect, anew if need be; ConnectError with what to do. ``check`` raises to end a wait."""
+        self.close()
+        self._connection = _connect(self._source(), check)
+        self._readers = Readers()
+        self.in_block = False
+        info = self._connection.info
+        self.place = Place(info.user, info.host, info.port, info.dbname)
+
+    def hung_up(self) -> str | None:
+        """Return why the server ended the link while nothing ran on it; None when it did not."""
+        import psycopg2
+
+        connection = self._connection
+        if connection is None or connection.closed:
+            return "it was closed"
+        try:
+            connection.poll()
+            connection.poll()  # the first reads the server's last words, the second that it hung up
+        except psycopg2.Error as error:
+            return failures.last_words(connection.notices, error)
+        return None
+
+    def send(self, prefix: str, sql: str, params: Mapping[str, object]) -> Rows:
+        """Send ``prefix`` and ``sql`` as one message; QueryError with the server's words.
+
+        ``sql`` is psycopg2's (``%(name)s``, ``%%``), ``prefix`` is sent as it is.
+        """
+        import psycopg2
+
+        connection = self._live()
+        with connection.cursor() as cursor:
+            started = time.perf_counter()
+            try:
+                cursor.execute(prefix.replace("%", "%%") + sql, values.bindable(sql, params))
+                rows = cursor.fetchall() if cursor.description else []
+                seconds = time.perf_counter() - started
+                rows = self._readers.read(rows, cursor)
+            except (psycopg2.Error, ValueError) as error:
+                sent = cursor.query.decode(errors="replace") if cursor.query else prefix
+                raise failures.refused(error, sent[len(prefix) :], len(prefix)) from None
+            finally:
+                self._note_block(connection)
+            columns = tuple([column.name for column in cursor.description or ()])
+            notices = tuple([text.strip() for text in connection.notices])
+            return Rows(columns, rows, cursor.statusmessage or "", notices, seconds)
+
+    def copy(self, copy: Copy, check: Callable[[], None]) -> Rows:
+        """Run a COPY FROM STDIN; raises what its stream raises, or ``check`` between two reads, else QueryError."""
+        import psycopg2
+
+        connection = self._live()
+        stream = _Stream(copy.stream, check)
+        with connection.cursor() as cursor:
+            started = time.perf_counter()
+            try:
+                cursor.copy_expert(copy.sql, cast("IO[bytes]", stream), size=_COPY_BYTES)
+            except psycopg2.Error as error:
+                # Of what the stream raised the server knows only that the client gave up.
+                raise (stream.error or failures.refused(error, copy.sql, 0)) from None
+            finally:
+                self._note_block(connection)
+            seconds = time.perf_counter() - started
+            return Rows((), [], cursor.statusmessage or "", tuple(connection.notices), seconds)
+
+    def cancel(self) -> None:
+        """Ask the server to stop what runs on this link; nothing when nothing does."""
+        import psycopg2
+
+        if self._connection is not None:
+            with contextlib.suppress(psycopg2.Error):
+                self._connection.cancel()
+
+    def hang_up(self) -> None:
+        """Shut the socket down, so that whoever waits for the server on it learns that the link is lost."""
+        import psycopg2
+
+        if self._connection is None:
+            return
+        with contextlib.suppress(psycopg2.Error, OSError):
+            number = self._connection.fileno()
+            with socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM) as ours:
+                ours.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _live(self) -> psycopg2.extensions.connection:
+        assert self._connection is not None, "a link is opened before anything is sent"
+        self._connection.notices.clear()
+        return self._connection
+
+    def _note_block(self, connection: psycopg2.extensions.connection) -> None:
+        """Remember whether a block is open; when the link was lost, whether one was."""
+        if not connection.closed:
+            self.in_block = connection.get_transaction_status() != 0
+
+
+class _Stream:
+    """A stream for COPY that ends when the statement is stopped, and keeps what went wrong in it."""
+
+    def __init__(self, stream: IO[bytes], check: Callable[[], None]) -> None:
+        self._stream, self._check = stream, check
+        self.error: BaseException | None = None
+
+    def read(self, size: int) -> bytes:
+        try:
+            self._check()
+            return self._stream.read(size)
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+def _connect(source: Source, check: Callable[[], None]) -> psycopg2.extensions.connection:
+    until = time.monotonic() + STARTING_SECONDS
+    while True:
+        made = _attempt(source)
+        if not isinstance(made, str):
+            made.autocommit = True
+            return made
+        if not _STARTING.search(made) or time.monotonic() > until:
+            raise failures.unreachable(made, source.origin)
+        check()
+        time.sleep(0.1)
+
+
+def _attempt(source: Source) -> psycopg2.extensions.connection | str:
+    """Return a connection, or why there is none.
+
+    The reason and not the error: psycopg2's frames, which an error holds, have the password among their variables.
+    """
+    import psycopg2
+
+    try:
+        made: psycopg2.extensions.connection = psycopg2.connect(source.dsn, **source.keywords())
+    except psycopg2.Error as error:
+        return str(error)
+    return made

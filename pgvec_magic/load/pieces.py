@@ -1,0 +1,54 @@
+"""Frames of any size -> pieces of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Rows for one batch; ``first`` is the position of its first row in the source, from 0."""
+
+    first: int
+    frame: pd.DataFrame
+
+
+def pieces(frames: Iterable[pd.DataFrame], rows: int, limit: int | None) -> Iterator[Piece]:
+    """Yield the rows of frames, at most ``limit``, in pieces of ``rows`` rows and a last one of what is left."""
+    done = 0
+    held: list[pd.DataFrame] = []
+    for frame in _limited(frames, limit):
+        held.append(frame)
+        if sum(map(len, held)) < rows:
+            continue
+        whole = _one(held)
+        full = len(whole) - len(whole) % rows
+        for start in range(0, full, rows):
+            yield Piece(done + start, whole.iloc[start : start + rows])
+        done += full
+        held = [whole.iloc[full:]] if full < len(whole) else []
+    if held:
+        yield Piece(done, _one(held))
+
+
+def _limited(frames: Iterable[pd.DataFrame], limit: int | None) -> Iterator[pd.DataFrame]:
+    left = limit
+    for frame in frames:
+        if not len(frame):
+            continue
+        yield frame if left is None else frame.iloc[:left]
+        if left is not None:
+            left -= len(frame)
+            if left <= 0:
+                return
+
+
+def _one(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)

@@ -1,0 +1,225 @@
+"""A piece of the source -> a batch: checked, embedded, encoded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..embed import Embedder
+from ..errors import EmbedError, LoadError
+from . import encode, given
+from .identity import ContentIds, Seen, digest
+from .literal import as_array, as_text
+from .pieces import Piece
+from .reuse import SEPARATOR, There
+from .target import Column, Target
+from .write import Batch
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from .encode import Bad, Field
+
+Ask = Callable[[Sequence[str], Sequence[str]], There]
+_SHOWN = 10
+_WHOLE = ("int2", "int4", "int8")
+_CHARACTERS = ("text", "varchar", "bpchar")
+
+
+class Stopped(Exception):  # noqa: N818 - named for what happened
+    """Nobody waits for the rest of this work any more."""
+
+
+class Preparation:
+    """Makes batches, one after another; it remembers the ids that it has seen.
+
+    ``ask`` tells which rows are in the table already, or is None where none can be. ``zero_vectors`` and ``reused``
+    count, from the start, given vectors without a direction and rows that keep the vector they have.
+    """
+
+    def __init__(
+        self, target: Target, dimensions: int, model: Embedder | None, on_conflict: str, ask: Ask | None
+    ) -> None:
+        self._target, self._layout = target, target.layout
+        self._dimensions, self._model = dimensions, model
+        self._on_conflict, self._ask = on_conflict, ask
+        key = target.column(self._layout.id)
+        self._content_ids = ContentIds(key.kind, f"{target.name}.{key.name}") if self._layout.hashed else None
+        self._seen = Seen()
+        self._stopping = threading.Event()
+        self.zero_vectors = self.reused = 0
+
+    def stop(self) -> None:
+        """Have the running batch end as soon as its model answers, and no other begin."""
+        self._stopping.set()
+
+    def batch(self, piece: Piece) -> Batch:
+        """Return a piece as a batch; LoadError with the row numbers of what cannot be stored."""
+        self._go_on()
+        frame = self._arranged(piece)
+        texts = self._texts(frame)
+        fields, bad = self._fields(frame)
+        if self._model is not None:
+            bad |= {
+                i: f"the text ({', '.join(self._layout.text)}) is empty" for i, t in enumerate(texts) if not t.strip()
+            }
+        _refuse(bad, piece)
+        there = self._ask_for(frame, fields, texts, piece)
+        return self._finished(piece, fields, texts, there)
+
+    def _go_on(self, *_: int) -> None:
+        if self._stopping.is_set():
+            raise Stopped
+
+    def _arranged(self, piece: Piece) -> pd.DataFrame:
+        """Return the columns of the layout: those that this piece lacks are null, none may be new."""
+        frame, layout = piece.frame, self._layout
+        for name in frame.columns:
+            if name not in layout.types and name != layout.vector:
+                raise LoadError(
+                    f"from row {piece.first} on the source has a column {name!r} that its first rows did not have",
+                    "give it to the first rows too",
+                )
+        if layout.hashed:
+            frame = frame.assign(**{layout.id: self._hashes(frame)})
+        wanted = [name for name in layout.columns if layout.given or name != layout.vector]
+        return frame if list(frame.columns) == wanted else frame.reindex(columns=wanted)
+
+    def _hashes(self, frame: pd.DataFrame) -> list[Any]:
+        assert self._content_ids is not None, "only rows without ids get them here"
+        contents = self._texts(frame) if self._layout.text else _contents(frame)
+        return self._content_ids.of(contents)
+
+    def _texts(self, frame: pd.DataFrame) -> list[str]:
+        columns = [_as_texts(frame[name]) for name in self._layout.text]
+        if len(columns) == 1:
+            return columns[0]
+        return [SEPARATOR.join(filter(None, parts)) for parts in zip(*columns, strict=True)]
+
+    def _fields(self, frame: pd.DataFrame) -> tuple[dict[str, Field], Bad]:
+        fields: dict[str, Field] = {}
+        bad: Bad = {}
+        for column in self._target.columns:
+            if column.name == self._layout.vector:
+                if self._layout.given:
+                    fields[column.name], found = self._given_vectors(frame[column.name])
+                    bad |= found
+                continue
+            fields[column.name], found = _encoded(frame[column.name], column)
+            bad |= found
+        return fields, self._bad_ids(frame, fields[self._layout.id]) | bad
+
+    def _bad_ids(self, frame: pd.DataFrame, ids: Field) -> Bad:
+        if self._layout.hashed:
+            return {}
+        name, values = self._layout.id, frame[self._layout.id]
+        twice = {i: f"{name} {values.iloc[i]!r} was there before in this source" for i in self._seen.again(ids)}
+        nulls = values.isna().to_numpy().nonzero()[0].tolist()
+        return twice | dict.fromkeys(nulls, f"{name} is null")
+
+    def _given_vectors(self, column: pd.Series[Any]) -> tuple[Field, Bad]:
+        matrix, bad = given.matrix(column, self._dimensions)
+        self.zero_vectors += int((~matrix.any(axis=1)).sum())
+        return encode.vectors(matrix), bad
+
+    def _ask_for(self, frame: pd.DataFrame, fields: dict[str, Field], texts: list[str], piece: Piece) -> There | None:
+        if self._ask is None:
+            return None
+        key = self._target.column(self._layout.id)
+        ids = _ids_as_texts(frame[key.name], fields[key.name], key)
+        there = self._ask(ids, [digest(text).hex() for text in texts] or [""] * len(ids))
+        if self._on_conflict == "error":
+            found = there.ids.nonzero()[0].tolist()
+            _refuse({i: f"{key.name} {ids[i]!r} is in {self._target.name} already" for i in found}, piece)
+        return there
+
+    def _finished(self, piece: Piece, fields: dict[str, Field], texts: list[str], there: There | None) -> Batch:
+        import numpy as np
+
+        count = len(piece.frame)
+        keep = np.ones(count, bool) if there is None or self._on_conflict != "skip" else ~there.ids
+        known = np.zeros(count, bool) if there is None or self._on_conflict != "update" else there.texts
+        started = time.perf_counter()
+        if self._model is not None:
+            fields[self._layout.vector] = self._embedded(self._model, texts, keep & ~known, piece)
+        seconds = time.perf_counter() - started if self._model is not None else 0.0
+        if not keep.all():
+            fields = {name: _taken(values, keep) for name, values in fields.items()}
+        rows = int(keep.sum())
+        self.reused += int(known.sum())
+        self._go_on()
+        ordered = {column.name: fields[column.name] for column in self._target.columns}
+        return Batch(
+            encode.rows(ordered, rows), rows, piece.first, count - rows, reused=bool(known.any()), embed_seconds=seconds
+        )
+
+    def _embedded(self, model: Embedder, texts: list[str], wanted: NDArray[np.bool_], piece: Piece) -> Field:
+        """Return the vectors of the wanted rows, null for the others."""
+        rows = wanted.nonzero()[0].tolist()
+        try:
+            matrix = model.embed([texts[i] for i in rows], progress=self._go_on)
+        except EmbedError as error:
+            where = f"rows {piece.first} to {piece.first + len(texts) - 1} of the source, numbered from 0 here"
+            raise EmbedError(f"{where}: {error.message}", error.hint) from error
+        packed = encode.vectors(matrix)
+        if len(rows) == len(texts):
+            return packed
+        field: list[bytes | None] = [None] * len(texts)
+        for i, item in zip(rows, encode.items(packed), strict=True):
+            field[i] = item
+        return field
+
+
+def _as_texts(column: pd.Series[Any]) -> list[str]:
+    values = column.tolist()
+    if all(type(value) is str for value in values):
+        return values
+    return ["" if null else as_text(value) for value, null in zip(values, column.isna().tolist(), strict=True)]
+
+
+def _contents(frame: pd.DataFrame) -> list[str]:
+    columns = [map(as_text, frame[name].tolist()) for name in sorted(frame.columns)]
+    return ["\x1f".join(row) for row in zip(*columns, strict=True)]
+
+
+def _encoded(values: pd.Series[Any], column: Column) -> tuple[Field, Bad]:
+    if values.dtype == "category":
+        values = values.astype(values.cat.categories.dtype)
+    if column.kind in encode.ENCODED:
+        return encode.field(values, column.kind)
+    literal = as_array if column.sql_type.endswith("[]") else as_text
+    texts = values.astype(object).map(literal, na_action="ignore")
+    return encode.field(texts, "text")
+
+
+def _ids_as_texts(values: pd.Series[Any], field: Field, key: Column) -> list[str]:
+    """Return ids as the server reads them; what was encoded tells them best: 1.0 is a bigint's 1."""
+    if key.kind in _CHARACTERS and isinstance(field, list):
+        return [(item or b"").decode() for item in field]
+    if key.kind in _WHOLE and not isinstance(field, list):
+        return list(map(str, field.tolist()))
+    return [as_text(value) for value in values.tolist()]
+
+
+def _taken(field: Field, keep: NDArray[np.bool_]) -> Field:
+    if isinstance(field, list):
+        return [value for value, kept in zip(field, keep.tolist(), strict=True) if kept]
+    return field[keep]
+
+
+def _refuse(bad: Bad, piece: Piece) -> None:
+    if not bad:
+        return
+    last = piece.first + len(piece.frame) - 1
+    lines = [f"{len(bad):,} of the rows {piece.first} to {last} of the source, counted from 0, cannot be stored:"]
+    lines += [f"  row {piece.first + i}: {bad[i]}" for i in sorted(bad)[:_SHOWN]]
+    if len(bad) > _SHOWN:
+        lines.append(f"  … and {len(bad) - _SHOWN:,} more")
+    hint = (
+        "none of these rows was written; mend or drop the bad ones and run the same load again: it goes on there"
+    )
+    raise LoadError("\n".join(lines), hint)

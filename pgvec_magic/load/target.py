@@ -1,0 +1,182 @@
+"""The table that rows go to: what it has, or what it will be made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import catalog
+from ..catalog import TableInfo, VectorColumn
+from ..db import Database
+from ..errors import UsageError, did_you_mean
+from ..query import Query
+from ..sqltext import quote_ident, quote_qualified
+from .encode import ENCODED
+from .layout import Layout
+
+UNFINISHED = "pgvec: being loaded"
+_SQL_TYPES = {"int8": "bigint", "float8": "double precision", "bool": "boolean"}
+# Types that pgvector casts a vector to.
+_CAST_FROM_VECTOR = ("halfvec", "sparsevec")
+_VECTOR_TYPE = """
+SELECT t.oid::regtype::text FROM pg_type AS t JOIN pg_extension AS e ON t.typnamespace = e.extnamespace
+WHERE e.extname = 'vector' AND t.typname = 'vector'
+"""
+_COLUMNS = """
+SELECT a.attname, t.typname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '',
+  a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
+  EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid AND i.indimmediate
+          AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum)
+FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+WHERE a.attrelid = %(table)s::regclass AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum
+"""
+_STATE = """
+SELECT NOT EXISTS (SELECT FROM {table}), coalesce(obj_description(%(table)s::regclass, 'pg_class') = %(mark)s, false)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that is written: its type's name in ``pg_type``, and its type as SQL."""
+
+    name: str
+    kind: str
+    sql_type: str
+
+    @property
+    def staged(self) -> str:
+        """The type in which it is sent; where that is not its own, the server casts it."""
+        if self.kind in _CAST_FROM_VECTOR:
+            return self.sql_type.replace(self.kind, "vector").partition("(")[0]
+        return self.sql_type if self.kind in ENCODED or self.kind == "vector" else "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A table as a load sees it, with only the columns it writes, in the order of the layout.
+
+    ``exists`` and ``empty`` are of the start; ``unfinished`` was made by a load that did not come to its end;
+    ``embedder`` is the remembered model; ``operators`` the schema of pgvector as SQL with a dot, where it is needed.
+    """
+
+    schema: str
+    name: str
+    columns: tuple[Column, ...]
+    layout: Layout
+    dimensions: int | None
+    exists: bool
+    empty: bool
+    unfinished: bool
+    embedder: str | None = None
+    operators: str = ""
+
+    @property
+    def sql_name(self) -> str:
+        """The quoted, qualified name."""
+        return quote_qualified(self.schema, self.name)
+
+    @property
+    def direct(self) -> bool:
+        """Whether COPY can write every column in the type it is sent in."""
+        return all(column.staged == column.sql_type for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """Return a written column by name."""
+        return next(column for column in self.columns if column.name == name)
+
+
+def found(db: Database, table: str) -> TableInfo | None:
+    """Return what the catalog has of a table, read anew, or None when there is none of that name."""
+    catalog.forget(db)
+    try:
+        return catalog.table(db, table)
+    except UsageError:
+        return None
+
+
+def existing(db: Database, info: TableInfo, layout: Layout) -> Target:
+    """Return a table that is there; UsageError for every way in which the source does not fit it."""
+    if info.kind not in ("table", "partitioned table"):
+        raise UsageError(f"{info.name} is a {info.kind}", "load into the table behind it")
+    vector = _vector_column(info, layout)
+    name = quote_qualified(info.schema, info.name)
+    params = {"table": name, "mark": UNFINISHED}
+    rows = db.run(Query(_COLUMNS, params, reads=True)).rows
+    _check_columns(info, layout, rows)
+    by_name = {row[0]: Column(*row[:3]) for row in rows}
+    empty, unfinished = db.run(Query(_STATE.format(table=name.replace("%", "%%")), params, reads=True)).rows[0]
+    return Target(
+        schema=info.schema,
+        name=info.name,
+        columns=tuple(by_name[column] for column in layout.columns),
+        layout=layout,
+        dimensions=vector.dimensions,
+        exists=True,
+        empty=empty,
+        unfinished=unfinished,
+        embedder=vector.embedder,
+        operators=f"{info.extension_schema}." if info.extension_schema else "",
+    )
+
+
+def _vector_column(info: TableInfo, layout: Layout) -> VectorColumn:
+    for vector in info.vectors:
+        if vector.name == layout.vector:
+            return vector
+    names = [vector.name for vector in info.vectors]
+    if layout.vector in (column.name for column in info.columns):
+        raise UsageError(f"{info.name}.{layout.vector} is no vector column", did_you_mean(layout.vector, names))
+    hint = f"its vectors are in {', '.join(names)}: say --column" if names else "add one: ALTER TABLE … ADD COLUMN"
+    raise UsageError(f"{info.name} has no column {layout.vector!r} for the vectors", hint)
+
+
+def _check_columns(info: TableInfo, layout: Layout, rows: list[tuple[object, ...]]) -> None:
+    there = [str(row[0]) for row in rows]
+    if layout.hashed and layout.id not in there:
+        raise UsageError(
+            f"{info.name} has no column {layout.id!r}, which would hold the hash of rows without an id",
+            f"its key is {', '.join(info.key)}: name the source's column for it with --id",
+        )
+    for name in layout.columns:
+        if name not in there:
+            raise UsageError(
+                f"{info.name} has no column {name!r}, which the source has",
+                f"{did_you_mean(name, there)} Leave it out, or ALTER TABLE {info.sql_name} ADD COLUMN",
+            )
+    for column, _, kind, generated, required, unique in rows:
+        name = str(column)
+        if generated and name in layout.columns:
+            raise UsageError(f"{info.name}.{name} is generated: nothing can be loaded into it", "leave it out")
+        if required and name not in layout.columns:
+            raise UsageError(f"{info.name}.{name} ({kind}) must not be null, and the source does not have it")
+        if name == layout.id and not unique:
+            raise UsageError(
+                f"{info.name}.{name} has no unique index, so rows cannot be told apart by it",
+                f"its key is {', '.join(info.key)}; or give it one: ALTER TABLE … ADD PRIMARY KEY",
+            )
+
+
+def planned(db: Database, table: str, layout: Layout, dimensions: int) -> Target:
+    """Return a table that is not there yet; UsageError when its schema is not there either."""
+    schema, dot, name = table.partition(".")
+    if dot:
+        known = [row[0] for row in db.run(Query("SELECT nspname::text FROM pg_namespace", reads=True)).rows]
+        if schema not in known:
+            raise UsageError(f"there is no schema {schema!r} for {table}", f"CREATE SCHEMA {quote_ident(schema)}")
+    else:
+        name, schema = table, db.run(Query("SELECT coalesce(current_schema(), 'public')::text", reads=True)).rows[0][0]
+    vector = db.run(Query(_VECTOR_TYPE, reads=True)).rows[0][0]
+    types = [(n, kind, _SQL_TYPES.get(kind, kind)) for n, kind in layout.types.items() if n != layout.id]
+    key = layout.types.get(layout.id, "text")
+    columns = [(layout.id, key, _SQL_TYPES.get(key, key)), *types, (layout.vector, "vector", f"{vector}({dimensions})")]
+    return Target(
+        schema=schema,
+        name=name,
+        columns=tuple(Column(*column) for column in columns),
+        layout=layout,
+        dimensions=dimensions,
+        exists=False,
+        empty=True,
+        unfinished=True,
+        operators=vector.removesuffix("vector"),
+    )

@@ -1,0 +1,148 @@
+"""Batches -> the table: straight by COPY while nobody else's rows are there, else through a staging table."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+from ..db import Copy, Database
+from ..errors import LoadError, QueryError
+from ..query import Query
+from ..sqltext import quote_ident
+from .target import Column, Target
+
+_STAGE = "pg_temp.pgvec_stage"
+_ATTEMPTS = 5
+_DUPLICATE_KEY = "23505"
+_TRY_AGAIN = ("40001", "40P01")  # serialization failure, deadlock: nobody's fault
+_NOT_COMPARABLE = ("json", "xml", "point", "box", "line", "lseg", "path", "polygon", "circle")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows in COPY's binary form, and the position in the source of the first of those it was made of.
+
+    ``skipped`` of these are left out; ``reused`` says that some of the rest have null in place of the vector that the
+    table has of them already.
+    """
+
+    data: bytes
+    rows: int
+    first: int
+    skipped: int = 0
+    reused: bool = False
+    embed_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of the rows of a batch; those in no count were in the table just so."""
+
+    inserted: int = 0
+    updated: int = 0
+    skipped: int = 0
+
+
+class _AtOnce(io.BytesIO):
+    """Bytes that are read in one piece: each further read would wait for the interpreter's lock."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read()
+
+
+class Writer:
+    """Writes batches, each in a transaction of its own."""
+
+    def __init__(self, db: Database, target: Target, on_conflict: str) -> None:
+        self._db = db
+        self._target = target
+        self._on_conflict = on_conflict
+        self._direct = target.empty and target.direct
+
+    def write(self, batch: Batch) -> Written:
+        """Store a batch, all of it or nothing; LoadError for values that the server refuses."""
+        if not batch.rows:
+            return Written()
+        try:
+            return self._written(batch)
+        except QueryError as error:
+            if error.sqlstate is None or error.sqlstate[:2] not in ("21", "22", "23", "54"):
+                raise
+            raise LoadError(
+                f"rows {batch.first} to {batch.first + batch.rows + batch.skipped - 1} of the source, counted from 0, "
+                f"were refused: {error.message}",
+                error.hint or "none of them was written; mend them and run the same load again: it goes on from there",
+            ) from error
+
+    def _written(self, batch: Batch) -> Written:
+        if self._direct:
+            try:
+                self._db.transaction([self._copy(batch, self._target.sql_name)])
+                return Written(batch.rows)
+            except QueryError as error:
+                if error.sqlstate not in (_DUPLICATE_KEY, *_TRY_AGAIN) or self._on_conflict == "error":
+                    raise
+                self._direct = False  # somebody else is loading the same rows
+        return self._upserted(batch)
+
+    def _upserted(self, batch: Batch) -> Written:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                steps: list[Query | Copy] = [self._stage(), self._copy(batch, _STAGE), self._merge(batch.reused)]
+                inserted, changed = self._db.transaction(steps)[-1].rows[0]
+                skipped = batch.rows - inserted if self._on_conflict == "skip" else 0
+                return Written(inserted, changed - inserted, skipped)
+            except QueryError as error:
+                if error.sqlstate not in _TRY_AGAIN or attempt == _ATTEMPTS:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _copy(self, batch: Batch, table: str) -> Copy:
+        columns = ", ".join(quote_ident(column.name) for column in self._target.columns)
+        return Copy(f"COPY {table} ({columns}) FROM STDIN WITH (FORMAT binary)", _AtOnce(batch.data))
+
+    def _stage(self) -> Query:
+        columns = ", ".join(f"{quote_ident(c.name)} {c.staged}" for c in self._target.columns)
+        return _query(f"CREATE TEMPORARY TABLE pgvec_stage ({columns}) ON COMMIT DROP")
+
+    def _merge(self, reused: bool) -> Query:
+        """Return the one statement that inserts and updates; in order of the key, so that loads do not deadlock."""
+        target, key = self._target, quote_ident(self._target.layout.id)
+        columns = ", ".join(quote_ident(column.name) for column in target.columns)
+        values = ", ".join(self._value(column, reused) for column in target.columns)
+        vector, key_type = quote_ident(target.layout.vector), target.column(target.layout.id).sql_type
+        kept = f"\nLEFT JOIN {target.sql_name} AS t ON t.{key} = s.{key}::{key_type} AND s.{vector} IS NULL"
+        return _query(f"""
+WITH written AS (
+INSERT INTO {target.sql_name} AS t ({columns}) OVERRIDING SYSTEM VALUE
+SELECT {values} FROM {_STAGE} AS s{kept if reused else ""}
+ORDER BY s.{key}
+{self._conflict(key)}
+RETURNING xmax = 0 AS inserted
+)
+SELECT count(*) FILTER (WHERE inserted), count(*) FROM written""")
+
+    def _value(self, column: Column, reused: bool) -> str:
+        name = quote_ident(column.name)
+        value = f"s.{name}" if column.staged == column.sql_type else f"s.{name}::{column.sql_type}"
+        return f"coalesce({value}, t.{name})" if reused and column.name == self._target.layout.vector else value
+
+    def _conflict(self, key: str) -> str:
+        if self._on_conflict != "update":
+            return f"ON CONFLICT ({key}) DO NOTHING" if self._on_conflict == "skip" else ""
+        others = [column for column in self._target.columns if column.name != self._target.layout.id]
+        sets = ", ".join(f"{quote_ident(c.name)} = excluded.{quote_ident(c.name)}" for c in others)
+        differs = " OR ".join(self._differs(column) for column in others)
+        return f"ON CONFLICT ({key}) DO UPDATE SET {sets}\nWHERE {differs}"
+
+    def _differs(self, column: Column) -> str:
+        old, new = (f"{row}.{quote_ident(column.name)}" for row in ("t", "excluded"))
+        if column.name == self._target.layout.vector:
+            return f"({old} OPERATOR({self._target.operators}=) {new}) IS NOT TRUE"
+        if column.kind in _NOT_COMPARABLE:
+            old, new = f"{old}::text", f"{new}::text"
+        return f"{old} IS DISTINCT FROM {new}"
+
+
+def _query(sql: str) -> Query:
+    return Query(sql.replace("%", "%%"))

@@ -1,0 +1,116 @@
+"""The magics: each reads its line, calls one verb and returns the value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class, no_var_expand
+from traitlets import Enum, Integer, TraitError, validate
+
+from .. import cell, db, overview
+from ..db import Database
+from ..errors import UsageError, did_you_mean
+from ..load import load
+from ..query import MODES, STRATEGIES
+from ..search import dry_run, search, sql
+from .progress import LoadProgress
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+
+@magics_class
+class PgvecMagics(Magics):
+    """The magics of pgvec_magic; ``%config PgvecMagics`` lists what can be set."""
+
+    k = Integer(10, help="How many rows a search returns.").tag(config=True)
+    mode = Enum(MODES, "vector", help="How a search finds rows.").tag(config=True)
+    strategy = Enum(STRATEGIES, "auto", help="How a vector index is scanned.").tag(config=True)
+
+    @validate("k")
+    def _at_least_one(self, proposal: Any) -> int:
+        if proposal.value < 1:
+            raise TraitError("PgvecMagics.k is a whole number of 1 or more")
+        return int(proposal.value)
+
+    def update_config(self, config: Config) -> None:
+        """Take settings; UsageError for one that does not exist, which traitlets would only warn about."""
+        known = self.class_trait_names(config=True)
+        for name in config.get(type(self).__name__, {}):
+            if name not in known:
+                raise UsageError(f"PgvecMagics has no setting {name!r}", did_you_mean(name, known))
+        super().update_config(config)
+
+    @line_magic
+    @no_var_expand
+    def vconnect(self, line: str) -> object:
+        asked = cell.parse_connect(line, self._names)
+        if asked.list:
+            return overview.connections()
+        if asked.close:
+            return db.close(asked.close)
+        return overview.connection(_connected(asked))
+
+    @line_magic
+    @no_var_expand
+    def vtables(self, line: str) -> object:
+        asked = cell.parse_tables(line, self._names)
+        database = db.get(asked.connection)
+        found = overview.detail(database, asked.table) if asked.table else overview.tables(database)
+        return self._kept(asked.output, found)
+
+    @line_magic
+    @no_var_expand
+    def vload(self, line: str) -> object:
+        asked = cell.parse_load(line, self._names)
+        with LoadProgress(self.shell) as progress:
+            report = load(db.get(asked.connection), asked.table, asked.source, **asked.options, progress=progress)
+        return self._kept(asked.output, report)
+
+    @line_cell_magic
+    @no_var_expand
+    def vsearch(self, line: str, body: str | None = None) -> object:
+        asked = cell.parse_search(line, body, self._names, self._defaults)
+        database = db.get(asked.connection)
+        if asked.dry_run:
+            return self._kept(asked.output, dry_run(database, asked.search))
+        result = search(database, asked.search)
+        return self._kept(asked.output, result.figure() if asked.plot else result)
+
+    @cell_magic
+    @no_var_expand
+    def vsql(self, line: str, body: str) -> object:
+        asked = cell.parse_sql(line, body, self._names)
+        return self._kept(asked.output, sql(db.get(asked.connection), asked.text, **asked.options))
+
+    @property
+    def _names(self) -> dict[str, object]:
+        return self.shell.user_ns
+
+    @property
+    def _defaults(self) -> dict[str, object]:
+        return {"k": self.k, "mode": self.mode, "strategy": self.strategy}
+
+    def _kept(self, name: str | None, value: object) -> object:
+        """Bind a value to the name that ``-o`` gave, and return it."""
+        if name is not None:
+            self.shell.user_ns[name] = value
+        return value
+
+
+def _connected(asked: cell.ConnectRequest) -> Database:
+    """Return the open connection of that name, or a new one."""
+    if isinstance(asked.source, str) and asked.source in db.names():
+        return db.use(asked.source)
+    return db.connect(
+        asked.source,
+        name=asked.name,
+        readonly=asked.readonly,
+        timeout=asked.timeout,
+        create_extension=asked.create_extension,
+    )
+
+
+for _magic in ("vconnect", "vtables", "vload", "vsearch", "vsql"):
+    getattr(PgvecMagics, _magic).__doc__ = cell.usage(_magic)

@@ -1,0 +1,56 @@
+"""Progress of a load: one line that is rewritten in place, in a notebook or in a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+SECONDS_BETWEEN = 0.2
+
+
+class LoadProgress:
+    """Called with rows done, rows in all (or None) and seconds so far; the line is gone when the load is done."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._in_notebook = hasattr(shell, "kernel")
+        self._handle: Any = None
+        self._shown_at = 0.0
+
+    def __enter__(self) -> LoadProgress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._shown_at:
+            self._show("")
+
+    def __call__(self, done: int, total: int | None, seconds: float) -> None:
+        """Show where a load stands, a few times a second."""
+        if time.monotonic() - self._shown_at >= SECONDS_BETWEEN:
+            self._shown_at = time.monotonic()
+            self._show(_line(done, total, seconds))
+
+    def _show(self, line: str) -> None:
+        if not self._in_notebook:
+            if sys.stderr.isatty():
+                print(f"\r{line:<79}", end="" if line else "\r", file=sys.stderr, flush=True)
+            return
+        from IPython.display import display
+
+        bundle = {"text/plain": line}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+
+def _line(done: int, total: int | None, seconds: float) -> str:
+    rate = done / seconds if seconds > 0 else 0.0
+    left = f" · about {(total - done) / rate:.0f} s left" if total and rate else ""
+    return f"{done:,}{f' of {total:,}' if total else ''} rows · {rate:,.0f} rows/s{left}"

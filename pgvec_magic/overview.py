@@ -1,0 +1,169 @@
+"""What is there, for people to read: the connection, its vector tables, one table in detail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import catalog, render
+from . import db as connected
+from .catalog import TableInfo, VectorColumn
+from .db import Database
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = tuple[object, ...]
+HINT_NO_TABLES = "no table here has a vector column yet: %vload docs sample:pydocs makes one"
+
+
+class _Shown:
+    """Shows itself as a grid in every front end."""
+
+    __slots__ = ()
+
+    def _grid(self) -> render.Grid:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return render.text(self._grid())
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        grid = self._grid()
+        return {"text/html": render.html(grid), "text/plain": render.text(grid)}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tables(_Shown):
+    """The tables that have a vector column."""
+
+    infos: tuple[TableInfo, ...]
+    facts: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[TableInfo]:
+        return iter(self.infos)
+
+    def __len__(self) -> int:
+        return len(self.infos)
+
+    def __getitem__(self, at: int) -> TableInfo:
+        return self.infos[at]
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """One row a vector column."""
+        import pandas as pd
+
+        grid = self._grid()
+        return pd.DataFrame.from_records(list(grid.rows), columns=list(grid.columns))
+
+    def _grid(self) -> render.Grid:
+        columns = ("table", "rows (about)", "vector column", "type", "model", "vector indexes", "text index", "size")
+        rows = [_row(info, vector) for info in self.infos for vector in info.vectors]
+        facts = self.facts or (f"{len(self.infos)} tables with vectors",)
+        return render.Grid(columns, rows, caption=facts, notes=() if rows else (HINT_NO_TABLES,))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Connections(_Shown):
+    """The open connections, the oldest first."""
+
+    databases: tuple[Database, ...]
+    current: str | None
+
+    def _grid(self) -> render.Grid:
+        rows = [
+            (db.name, "in use" if db.name == self.current else "", "read-only" if db.readonly else "read and write")
+            for db in self.databases
+        ]
+        notes = () if rows else ("no connection is open: %vconnect opens one",)
+        return render.Grid(("name", "current", "access"), rows, caption=("connections",), notes=notes)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TableDetail(_Shown):
+    """One table: its columns, what each is for, and the indexes on it."""
+
+    info: TableInfo
+
+    def _grid(self) -> render.Grid:
+        info = self.info
+        rows = [(column.name, column.type, _use_of(info, column.name)) for column in info.columns]
+        facts = (f"{info.schema}.{info.name}", info.kind, f"about {_count(info.rows)} rows", _size(info.bytes))
+        notes = [f"{index.definition} · {_size(index.bytes)}{_invalid(index.valid)}" for index in info.indexes]
+        return render.Grid(("column", "type", "used as"), rows, caption=facts, notes=tuple(notes))
+
+
+def tables(db: Database) -> Tables:
+    """Return every table and view with a vector column that this role may read."""
+    return Tables(catalog.tables(db))
+
+
+def connection(db: Database) -> Tables:
+    """Return the tables of a connection under what it is connected to."""
+    able = catalog.capabilities(db)
+    facts = (
+        f"connected to {db.name}",
+        f"PostgreSQL {able.server_version}",
+        f"pgvector {able.vector_version}",
+        "read-only" if db.readonly else "read and write",
+    )
+    return Tables(catalog.tables(db), facts)
+
+
+def connections() -> Connections:
+    """Return the open connections."""
+    names = connected.names()
+    return Connections(tuple(connected.get(name) for name in names), connected.current().name if names else None)
+
+
+def detail(db: Database, name: str) -> TableDetail:
+    """Return one table in detail; UsageError when there is none by that name."""
+    return TableDetail(catalog.table(db, name))
+
+
+def _row(info: TableInfo, vector: VectorColumn) -> Row:
+    indexes = [f"{i.method} {i.metric or ''}{_invalid(i.valid)}" for i in info.indexes if i.column == vector.name]
+    texts = [source.language for source in info.texts if source.indexed]
+    return (
+        info.sql_name,
+        info.rows,
+        vector.name,
+        _type(vector),
+        vector.embedder or "not remembered",
+        ", ".join(indexes) or "none",
+        ", ".join(texts) or "none",
+        _size(info.bytes),
+    )
+
+
+def _use_of(info: TableInfo, name: str) -> str:
+    uses = ["key"] if name in info.key else []
+    uses += [f"vectors of {v.embedder or 'a model not remembered'}, {v.dimensions or '?'} dimensions"
+             for v in info.vectors if v.name == name]
+    uses += ["text"] if name == info.text_column else []
+    uses += [f"words in {source.language}{'' if source.indexed else ', no index'}"
+             for source in info.texts if source.expression.strip('"') == name]
+    return ", ".join(uses)
+
+
+def _type(vector: VectorColumn) -> str:
+    return f"{vector.type}({vector.dimensions})" if vector.dimensions else vector.type
+
+
+def _invalid(valid: bool) -> str:
+    return "" if valid else " (INVALID: drop and rebuild it)"
+
+
+def _count(rows: int | None) -> str:
+    return "an unknown number of" if rows is None else f"{rows:,}"
+
+
+def _size(size: int) -> str:
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TB"

@@ -1,0 +1,66 @@
+"""What a person should know about a result that is not short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..query import keyword
+from .result import Found
+
+# Said of stop words while the statement is planned, several times over; the result says it once, in its own words.
+_TEXT_SEARCH_NOTICE = "NOTICE:  text-search query"
+_INDEXED_KINDS = ("table", "partitioned table", "materialized view")
+
+
+def notes(found: Found, notices: Iterable[str], undefined: int) -> tuple[str, ...]:
+    """Return the server's notices and ours; ``undefined`` rows are so that the metric has no distance for them."""
+    said = [notice for notice in notices if not notice.startswith(_TEXT_SEARCH_NOTICE)]
+    said += _renamed(found)
+    if undefined:
+        rows = "1 row has" if undefined == 1 else f"{undefined:,} rows have"
+        said.append(f"{rows} a vector of zeros, to which there is no cosine distance: last, without a number")
+    if found.target.text is not None:
+        said += [*_cut(found), *_words(found), *_unindexed(found)]
+    return tuple(said)
+
+
+def _renamed(found: Found) -> list[str]:
+    names = found.target.names
+    return [
+        f"the table has a column {ours!r} of its own: ours is {names[ours]!r}"
+        for ours in found.ours
+        if names[ours] != ours
+    ]
+
+
+def _cut(found: Found) -> list[str]:
+    text = found.search.text or ""
+    return (
+        [f"the text is long: only its first {keyword.MOST_WORDS} words were looked for"] if keyword.is_cut(text) else []
+    )
+
+
+def _words(found: Found) -> list[str]:
+    """Say that a looser question was asked than the person's, or why words found nothing."""
+    within = " within the filter" if found.search.where else ""
+    what = "these have" if found.search.mode == "keyword" else "the keyword leg found rows with"
+    nothing = (
+        "" if found.search.mode == "keyword" else ": the keyword leg is empty, the order is the vector leg's alone"
+    )
+    return {
+        "any": [f"no row{within} has all the words: {what} any of them"],
+        "none": [f"no row{within} has any of the words{nothing}"],
+        "no words": [
+            f"in {found.target.need_text().language} the text has no word to look for, only stop words{nothing}"
+        ],
+    }.get(found.words or "", [])
+
+
+def _unindexed(found: Found) -> list[str]:
+    table, text = found.target.table, found.target.need_text()
+    if text.indexed:
+        return []
+    said = "no text index serves this search, so every row is parsed for it"
+    if table.kind not in _INDEXED_KINDS:
+        return [said]
+    return [f"{said}: CREATE INDEX ON {table.sql_name} USING gin ({text.expression})"]

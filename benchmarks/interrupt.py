@@ -14,7 +14,10 @@ from pgvec_magic.query import Query
 from .place import database
 
 ROUNDS = 5
-ACTIVE = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%%pg_sleep(30)%%' AND pid <> pg_backend_pid()"
+ACTIVE = """
+SELECT count(*) FROM pg_stat_activity
+WHERE state = 'active' AND query LIKE '%%pg_sleep(30)%%' AND pid <> pg_backend_pid()
+"""
 
 
 def figures() -> list[tuple[str, str, str]]:

@@ -76,9 +76,8 @@ def _lab(options: argparse.Namespace) -> None:
 
 def _demo(options: argparse.Namespace) -> None:
     db = _timed("start Postgres", lambda: connections.connect(options.dsn, create_extension=True), _versions)
-    sample = _timed("read the documentation of Python", lambda: samples.load("pydocs"), lambda s: f"{len(s.frame):,} texts")
-    report = _timed("embed and load them", lambda: load(db, TABLE, sample.frame, text=sample.text, replace=True), str)
-    del report
+    sample = _timed("read the documentation of Python", lambda: samples.load("pydocs"), _counted)
+    _timed("embed and load it", lambda: load(db, TABLE, sample.frame, text=sample.text, replace=True), str)
     _timed("build an index", lambda: db.run(Query(INDEX)), lambda _: INDEX)
     for text, how, shows in SEARCHES:
         print(f"\n{text!r}  {_as_options(how)}\n{shows}")
@@ -98,6 +97,10 @@ def _timed(what: str, work: Callable[[], T], outcome: Callable[[T], str]) -> T:
 def _versions(db: Database) -> str:
     able = capabilities(db)
     return f"PostgreSQL {able.server_version}, pgvector {able.vector_version}"
+
+
+def _counted(sample: samples.Sample) -> str:
+    return f"{len(sample.frame):,} texts, fingerprint {sample.fingerprint}"
 
 
 def _as_options(how: dict[str, object]) -> str:

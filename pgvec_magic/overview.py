@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import catalog, render
 from . import db as connected
-from .catalog import TableInfo, VectorColumn
+from .catalog import TableInfo, VectorColumn, VectorIndex
 from .db import Database
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Tables(_Shown):
 
     infos: tuple[TableInfo, ...]
     facts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[TableInfo]:
         return iter(self.infos)
@@ -62,7 +63,7 @@ class Tables(_Shown):
         columns = ("table", "rows (about)", "vector column", "type", "model", "vector indexes", "text index", "size")
         rows = [_row(info, vector) for info in self.infos for vector in info.vectors]
         facts = self.facts or (f"{len(self.infos)} tables with vectors",)
-        return render.Grid(columns, rows, caption=facts, notes=() if rows else (HINT_NO_TABLES,))
+        return render.Grid(columns, rows, caption=facts, notes=(*self.notes, *(() if rows else (HINT_NO_TABLES,))))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -91,8 +92,8 @@ class TableDetail(_Shown):
         info = self.info
         rows = [(column.name, column.type, _use_of(info, column.name)) for column in info.columns]
         facts = (f"{info.schema}.{info.name}", info.kind, f"about {_count(info.rows)} rows", _size(info.bytes))
-        notes = [f"{index.definition} · {_size(index.bytes)}{_invalid(index.valid)}" for index in info.indexes]
-        return render.Grid(("column", "type", "used as"), rows, caption=facts, notes=tuple(notes))
+        rows += [(index.name, "index", _described(index)) for index in info.indexes]
+        return render.Grid(("name", "type", "used as"), rows, caption=facts)
 
 
 def tables(db: Database) -> Tables:
@@ -100,8 +101,8 @@ def tables(db: Database) -> Tables:
     return Tables(catalog.tables(db))
 
 
-def connection(db: Database) -> Tables:
-    """Return the tables of a connection under what it is connected to."""
+def connection(db: Database, notes: tuple[str, ...] = ()) -> Tables:
+    """Return the tables of a connection under what it is connected to, and above what a person should read."""
     able = catalog.capabilities(db)
     facts = (
         f"connected to {db.name}",
@@ -109,7 +110,7 @@ def connection(db: Database) -> Tables:
         f"pgvector {able.vector_version}",
         "read-only" if db.readonly else "read and write",
     )
-    return Tables(catalog.tables(db), facts)
+    return Tables(catalog.tables(db), facts, notes)
 
 
 def connections() -> Connections:
@@ -140,12 +141,26 @@ def _row(info: TableInfo, vector: VectorColumn) -> Row:
 
 def _use_of(info: TableInfo, name: str) -> str:
     uses = ["key"] if name in info.key else []
-    uses += [f"vectors of {v.embedder or 'a model not remembered'}, {v.dimensions or '?'} dimensions"
-             for v in info.vectors if v.name == name]
+    uses += [
+        f"vectors of {v.embedder or 'a model not remembered'}, {v.dimensions or '?'} dimensions"
+        for v in info.vectors
+        if v.name == name
+    ]
     uses += ["text"] if name == info.text_column else []
-    uses += [f"words in {source.language}{'' if source.indexed else ', no index'}"
-             for source in info.texts if source.expression.strip('"') == name]
+    uses += [
+        f"words in {source.language}{'' if source.indexed else ', no index'}"
+        for source in info.texts
+        if source.expression.strip('"') == name
+    ]
     return ", ".join(uses)
+
+
+def _described(index: VectorIndex) -> str:
+    options = f" with {', '.join(index.options)}" if index.options else ""
+    where = f" where {index.where}" if index.where else ""
+    metric = f" by {index.metric}" if index.metric else ""
+    on = index.column or "an expression"
+    return f"{index.method} on {on}{metric}{options}{where}, {_size(index.bytes)}{_invalid(index.valid)}"
 
 
 def _type(vector: VectorColumn) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import signal
 import socket
 import struct
@@ -22,8 +21,8 @@ import pytest
 from psycopg2.extensions import connection, make_dsn, parse_dsn
 
 from pgvec_magic import db as dbs
-from pgvec_magic.db import Copy, Database, worker
-from pgvec_magic.errors import ConnectError, LoadError, PgvecError, QueryError, UsageError
+from pgvec_magic.db import Copy, Database
+from pgvec_magic.errors import ConnectError, LoadError, QueryError, UsageError
 from pgvec_magic.query import Query
 
 SLEEP = Query("SELECT pg_sleep(30)")

@@ -161,6 +161,12 @@ def test_progress_counts_texts_after_each_batch() -> None:
     assert seen == [(3, 7), (6, 7), (7, 7)]
 
 
+def test_a_column_of_a_filtered_frame_is_taken_in_its_order() -> None:
+    import pandas as pd
+
+    assert Lengths().embed(pd.Series(["aaa", "a", "aa"], index=[7, 0, 3]))[:, 0].tolist() == [3, 1, 2]  # type: ignore[arg-type]
+
+
 def test_no_texts_give_no_vectors() -> None:
     assert Lengths().embed([]).shape == (0, 2)
     assert giving(lambda texts: [[1.0] * 3 for _ in texts]).embed([]).shape == (0, 3)
@@ -268,10 +274,18 @@ def test_an_unknown_model_is_refused_with_what_was_meant() -> None:
 
 
 def test_the_name_of_a_function_that_is_not_here_says_what_to_do() -> None:
-    with pytest.raises(EmbedError, match="function of the notebook") as caught:
-        embed.get(":my_model")
-    assert caught.value.hint == "define my_model here and give it: embedder=my_model"
+    with pytest.raises(EmbedError, match="a function that this notebook does not know") as caught:
+        embed.get(":never_given")
+    assert caught.value.hint == "define never_given here, then: pgvec_magic.embed.get(never_given)"
 
 
 def test_every_name_is_a_model() -> None:
     assert [embed.get(name).name for name in embed.names()] == list(embed.names())
+
+
+def test_a_function_goes_by_its_name_once_it_was_given() -> None:
+    def named_model(texts: list[str]) -> list[list[float]]:
+        return [[1.0, float(len(text))] for text in texts]
+
+    given = embed.get(named_model)
+    assert embed.get(":named_model") is given

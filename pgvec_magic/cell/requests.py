@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ from .grammar import VCONNECT, VLOAD, VSEARCH, VSQL, VTABLES
 from .line import VARIABLE, Line, read
 
 Namespace = Mapping[str, object]
+# Keywords of a connection string as libpq's own tools take them: host=… dbname=…, which need no quotes here either.
+_KEYWORDS = re.compile(r"(?<!\S)\w+=\S+(?:[ \t]+\w+=\S+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class SqlRequest:
 
 def parse_connect(line: str, namespace: Namespace) -> ConnectRequest:
     """Read a line of ``%vconnect``; UsageError when it cannot be meant."""
-    given = read(VCONNECT, _unsilenced(line), namespace)
+    given = read(VCONNECT, _with_quotes(_unsilenced(line)), namespace)
     alone = {"list", "close"} & given.values.keys()
     if alone and (given.words or len(given.values) > 1):
         raise UsageError(f"--{min(alone)} stands alone", f"write %vconnect --{min(alone)}")
@@ -129,6 +132,10 @@ def parse_sql(line: str, body: str | None, namespace: Namespace) -> SqlRequest:
         options["query"] = options.pop("text")
     options["params"] = _values([name for name in placeholders(body) if name != "query"], namespace)
     return SqlRequest(body, options, **request)
+
+
+def _with_quotes(line: str) -> str:
+    return line if '"' in line else _KEYWORDS.sub(r'"\g<0>"', line)
 
 
 def _unsilenced(line: str) -> str:

@@ -18,18 +18,25 @@ if TYPE_CHECKING:
 __all__ = ["Embedder", "get", "names"]
 
 _MODELS: Mapping[str, Callable[[], Embedder]] = MappingProxyType({"wordllama": WordLlamaEmbedder})
+_given: dict[str, Embedder] = {}
 
 
 def get(spec: str | Embedder | Callable[[list[str]], ArrayLike]) -> Embedder:
-    """Return the model of a spec: a name, a function ``fn(texts) -> (n, d)`` or an Embedder; EmbedError if unknown."""
+    """Return the model of a spec: a name, a function ``fn(texts) -> (n, d)`` or an Embedder; EmbedError if unknown.
+
+    A function or an Embedder goes by its name from then on, for as long as this process lives.
+    """
+    if callable(spec) and not isinstance(spec, Embedder):
+        spec = FunctionEmbedder(spec)
     if isinstance(spec, Embedder):
+        _given[spec.name] = spec
         return spec
-    if callable(spec):
-        return FunctionEmbedder(spec)
+    if spec in _given:
+        return _given[spec]
     if spec.startswith(":"):
         raise EmbedError(
-            f"the model {spec} is a function of the notebook that made the vectors",
-            f"define {spec[1:]} here and give it: embedder={spec[1:]}",
+            f"the vectors were made by {spec[1:]}, a function that this notebook does not know",
+            f"define {spec[1:]} here, then: pgvec_magic.embed.get({spec[1:]})",
         )
     if spec not in _MODELS:
         raise EmbedError(f"no model {spec!r}", did_you_mean(spec, _MODELS))

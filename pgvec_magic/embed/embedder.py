@@ -44,6 +44,7 @@ class Embedder(ABC):
         """
         import numpy as np
 
+        texts = list(texts)  # a column of a filtered frame is not indexed by position
         _check(texts)
         vectors: NDArray[np.float32] | None = None
         done = 0

@@ -23,6 +23,7 @@ class WordLlamaEmbedder(Embedder):
 
     name = "wordllama"
     dimensions = 256
+    batch_texts = 1024  # it does not pad, so that large batches cost nothing and keep all cores busy
 
     def __init__(self) -> None:
         with _root_logger_kept(), warnings.catch_warnings():

@@ -6,6 +6,7 @@ with None for NULL. What cannot be encoded is told by position, with the reason.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import Callable, Mapping
@@ -43,15 +44,25 @@ def rows(fields: Mapping[str, Field], count: int) -> bytes:
     block: list[tuple[str, Any]] = [("", np.full(count, len(fields), ">i2"))]
     for name, values in fields.items():
         if isinstance(values, list):
-            lengths = [-1 if value is None else len(value) for value in values]
-            pieces.append(_block([*block, (f"{name} length", np.array(lengths, ">i4"))], count))
-            pieces.append([value or b"" for value in values])
+            lengths, payloads = _measured(values)
+            pieces += [_block([*block, (f"{name} length", lengths)], count), payloads]
             block = []
         else:
             block += [(f"{name} length", np.full(count, values.itemsize, ">i4")), (name, values)]
     if block:
         pieces.append(_block(block, count))
     return b"".join([_SIGNATURE, *chain.from_iterable(zip(*pieces, strict=True)), b"\xff\xff"])
+
+
+def _measured(values: list[bytes | None]) -> tuple[NDArray[Any], list[bytes]]:
+    """Return the lengths of payloads as COPY wants them, -1 for NULL, and the payloads themselves."""
+    import numpy as np
+
+    payloads = values if None not in values else [value or b"" for value in values]
+    lengths = np.fromiter(map(len, payloads), ">i4", len(values))  # type: ignore[arg-type]
+    if payloads is not values:
+        lengths[[value is None for value in values]] = -1
+    return lengths, payloads  # type: ignore[return-value]
 
 
 def _block(parts: list[tuple[str, NDArray[Any]]], count: int) -> list[bytes]:
@@ -166,13 +177,9 @@ def _boolean(column: Column) -> tuple[Field, Bad]:
 
 def _text(column: Column) -> tuple[Field, Bad]:
     values = column.tolist()
-    try:
-        encoded = [value.encode() for value in values]
-    except (AttributeError, UnicodeEncodeError):
-        pass
-    else:
-        if not any(b"\0" in value for value in encoded):
-            return encoded, {}
+    with contextlib.suppress(TypeError, UnicodeEncodeError):  # not all are texts, or they are no good ones
+        if "\0" not in "".join(values):
+            return list(map(str.encode, values)), {}
     return _each(column, _characters, "text that Postgres can hold (a NUL, or half of a surrogate pair)", None)
 
 

@@ -33,8 +33,8 @@ def _stacked(values: list[Any], dimensions: int) -> NDArray[np.float32] | None:
     """Return all vectors at once, as they mostly are; None when one of them is not like the others."""
     import numpy as np
 
-    if {type(value) for value in values} == {np.ndarray} and {value.shape for value in values} == {(dimensions,)}:
-        return _single(np.concatenate(values).reshape(-1, dimensions))
+    if set(map(type, values)) == {np.ndarray} and {value.size for value in values} == {dimensions}:
+        return _single(np.concatenate(values, axis=None).reshape(-1, dimensions))
     if values and isinstance(values[0], list | tuple):
         try:
             found = np.array(values)

@@ -61,7 +61,7 @@ class Preparation:
         """Return a piece as a batch; LoadError with the row numbers of what cannot be stored."""
         self._go_on()
         frame = self._arranged(piece)
-        texts = self._texts(frame)
+        texts = self._texts(frame) if self._model or self._ask else []
         fields, bad = self._fields(frame)
         if self._model is not None:
             bad |= {
@@ -176,7 +176,7 @@ class Preparation:
 
 def _as_texts(column: pd.Series[Any]) -> list[str]:
     values = column.tolist()
-    if all(type(value) is str for value in values):
+    if set(map(type, values)) == {str}:
         return values
     return ["" if null else as_text(value) for value, null in zip(values, column.isna().tolist(), strict=True)]
 

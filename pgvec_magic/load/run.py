@@ -27,7 +27,7 @@ from .write import Batch, Writer
 
 Progress = Callable[[int, int | None, float], None]
 _ON_CONFLICT = ("update", "skip", "error")
-_BATCH_BYTES = 1 << 22
+_BATCH_BYTES = 1 << 23
 _ROW_BYTES = 500  # a guess, beside the vector
 _EMBED_ROWS = 1024
 

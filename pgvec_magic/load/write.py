@@ -15,6 +15,9 @@ _STAGE = "pg_temp.pgvec_stage"
 _ATTEMPTS = 5
 _DUPLICATE_KEY = "23505"
 _TRY_AGAIN = ("40001", "40P01")  # serialization failure, deadlock: nobody's fault
+# A batch need not wait for the disk: should the server crash, the same load goes on from what was kept, and the ANALYZE
+# at its end waits for all before it.
+_UNHURRIED = Query("SET LOCAL synchronous_commit = off")
 _NOT_COMPARABLE = ("json", "xml", "point", "box", "line", "lseg", "path", "polygon", "circle")
 
 
@@ -77,7 +80,7 @@ class Writer:
     def _written(self, batch: Batch) -> Written:
         if self._direct:
             try:
-                self._db.transaction([self._copy(batch, self._target.sql_name)])
+                self._db.transaction([_UNHURRIED, self._copy(batch, self._target.sql_name)])
                 return Written(batch.rows)
             except QueryError as error:
                 if error.sqlstate not in (_DUPLICATE_KEY, *_TRY_AGAIN) or self._on_conflict == "error":
@@ -88,8 +91,10 @@ class Writer:
     def _upserted(self, batch: Batch) -> Written:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                steps: list[Query | Copy] = [self._stage(), self._copy(batch, _STAGE), self._merge(batch.reused)]
-                inserted, changed = self._db.transaction(steps)[-1].rows[0]
+                *_, written = self._db.transaction(
+                    [_UNHURRIED, self._stage(), self._copy(batch, _STAGE), self._merge(batch.reused)]
+                )
+                inserted, changed = written.rows[0]
                 skipped = batch.rows - inserted if self._on_conflict == "skip" else 0
                 return Written(inserted, changed - inserted, skipped)
             except QueryError as error:

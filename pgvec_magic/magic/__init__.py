@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import db
-from . import questions
+from . import lines
 from .completion import Completer
 from .magics import PgvecMagics
 
@@ -22,7 +22,8 @@ def load(shell: InteractiveShell) -> None:
         return
     magics, completer = PgvecMagics(shell), Completer(shell)
     shell.register_magics(magics)
-    shell.input_transformers_cleanup.append(questions.keep_as_text)
+    shell.input_transformers_cleanup.append(lines.keep_as_text)
+    shell.input_transformers_post.append(lines.silence)
     if shell.Completer is not None:
         shell.Completer.custom_matchers.append(completer.matcher)
     _loaded[id(shell)] = (magics, completer)
@@ -38,8 +39,9 @@ def unload(shell: InteractiveShell) -> None:
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)
     shell.magics_manager.registry.pop(type(magics).__name__, None)
-    shell.configurables.remove(magics)
-    shell.input_transformers_cleanup.remove(questions.keep_as_text)
+    shell.configurables.remove(magics)  # type: ignore[arg-type]  # it holds every kind of configurable
+    shell.input_transformers_cleanup.remove(lines.keep_as_text)
+    shell.input_transformers_post.remove(lines.silence)
     if shell.Completer is not None:
         shell.Completer.custom_matchers.remove(completer.matcher)
     db.close_all()

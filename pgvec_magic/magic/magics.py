@@ -16,7 +16,6 @@ from ..search import dry_run, search, sql
 from .progress import LoadProgress
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
 
@@ -45,16 +44,19 @@ class PgvecMagics(Magics):
     @line_magic
     @no_var_expand
     def vconnect(self, line: str) -> object:
+        """Connect, and show what is there."""
         asked = cell.parse_connect(line, self._names)
         if asked.list:
             return overview.connections()
         if asked.close:
-            return db.close(asked.close)
-        return overview.connection(_connected(asked))
+            db.close(asked.close)
+            return overview.connections()
+        return overview.connection(_connected(asked), _password_note(line, asked))
 
     @line_magic
     @no_var_expand
     def vtables(self, line: str) -> object:
+        """Show the tables that have vectors."""
         asked = cell.parse_tables(line, self._names)
         database = db.get(asked.connection)
         found = overview.detail(database, asked.table) if asked.table else overview.tables(database)
@@ -63,14 +65,16 @@ class PgvecMagics(Magics):
     @line_magic
     @no_var_expand
     def vload(self, line: str) -> object:
+        """Load rows and vectors."""
         asked = cell.parse_load(line, self._names)
-        with LoadProgress(self.shell) as progress:
+        with LoadProgress(in_notebook=hasattr(self.shell, "kernel")) as progress:
             report = load(db.get(asked.connection), asked.table, asked.source, **asked.options, progress=progress)
         return self._kept(asked.output, report)
 
     @line_cell_magic
     @no_var_expand
     def vsearch(self, line: str, body: str | None = None) -> object:
+        """Search a table."""
         asked = cell.parse_search(line, body, self._names, self._defaults)
         database = db.get(asked.connection)
         if asked.dry_run:
@@ -81,12 +85,15 @@ class PgvecMagics(Magics):
     @cell_magic
     @no_var_expand
     def vsql(self, line: str, body: str) -> object:
+        """Run SQL."""
         asked = cell.parse_sql(line, body, self._names)
         return self._kept(asked.output, sql(db.get(asked.connection), asked.text, **asked.options))
 
     @property
-    def _names(self) -> dict[str, object]:
-        return self.shell.user_ns
+    def _names(self) -> dict[str, Any]:
+        assert self.shell is not None, "magics are registered with a shell"
+        names: dict[str, Any] = self.shell.user_ns
+        return names
 
     @property
     def _defaults(self) -> dict[str, object]:
@@ -95,7 +102,7 @@ class PgvecMagics(Magics):
     def _kept(self, name: str | None, value: object) -> object:
         """Bind a value to the name that ``-o`` gave, and return it."""
         if name is not None:
-            self.shell.user_ns[name] = value
+            self._names[name] = value
         return value
 
 
@@ -112,5 +119,13 @@ def _connected(asked: cell.ConnectRequest) -> Database:
     )
 
 
+def _password_note(line: str, asked: cell.ConnectRequest) -> tuple[str, ...]:
+    """Warn of a password that was typed: what comes out of a variable does not stand in the notebook."""
+    if not isinstance(asked.source, str) or asked.source not in line or not db.has_password(asked.source):
+        return ()
+    return ("the password now stands in this notebook and in %history: $PGVEC_DSN or ~/.pgpass keep it out",)
+
+
+# The help of a magic is made of its grammar, so that it cannot be wrong.
 for _magic in ("vconnect", "vtables", "vload", "vsearch", "vsql"):
     getattr(PgvecMagics, _magic).__doc__ = cell.usage(_magic)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
+from typing import Any
 
 SECONDS_BETWEEN = 0.2
 
@@ -16,8 +13,8 @@ SECONDS_BETWEEN = 0.2
 class LoadProgress:
     """Called with rows done, rows in all (or None) and seconds so far; the line is gone when the load is done."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
-        self._in_notebook = hasattr(shell, "kernel")
+    def __init__(self, *, in_notebook: bool) -> None:
+        self._in_notebook = in_notebook
         self._handle: Any = None
         self._shown_at = 0.0
 
@@ -45,7 +42,7 @@ class LoadProgress:
 
         bundle = {"text/plain": line}
         if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)
+            self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:
             self._handle.update(bundle, raw=True)
 

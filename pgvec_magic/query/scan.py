@@ -63,14 +63,16 @@ class _Choice:
             return max(search.candidates, search.needed)
         if search.per:
             return max(10 * search.needed, 100)
-        if search.mode == "hybrid" or (search.where and not search.as_is):
+        if search.mode == "hybrid":
+            return max(4 * search.needed, 40)
+        if search.where and not search.as_is:
             return max(4 * search.needed, 40, self._in_first_pass)
         return search.needed
 
     @property
     def _in_first_pass(self) -> int:
         """How many rows of an index scan's first pass the filter leaves: they are found already, so they are taken."""
-        if not self.search.where or not self.matching or not self.rows:
+        if not self.matching or not self.rows:
             return 0
         return int(FILTERED_EF_SEARCH * min(self.matching / self.rows, 1.0))
 

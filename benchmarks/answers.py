@@ -22,7 +22,7 @@ def figures() -> list[tuple[str, str, str]]:
     """Return the rows of the figures table."""
     questions = samples.questions("pydocs")
     sample = samples.load("pydocs")
-    with database() as db:
+    with database() as (db, _):
         load(db, "docs", sample.frame, text=sample.text)
         db.run(Query("CREATE INDEX ON docs USING hnsw (embedding vector_cosine_ops)"))
         scores = {mode: [_found(db, question, mode) for question in questions] for mode in MODES}

@@ -2,7 +2,8 @@
 
 Raw is what no loader can beat from Python: a buffer of ready-made binary rows that psycopg2 sends to a table of the same
 columns and key, in one transaction. Ours starts from a DataFrame, finds out what the table is, checks every row, encodes
-and sends in batches of their own transactions, and ends with ANALYZE, all of which is in its time. Both take turns.
+and sends it in batches, and ends with ANALYZE. So that both leave the same table behind, raw is followed by ANALYZE too,
+timed apart: the figure is beside both together, and the one beside COPY alone stands in brackets. All take turns.
 """
 
 from __future__ import annotations
@@ -53,18 +54,24 @@ def _bulk(db: Database) -> list[tuple[str, str, str]]:
     seconds = _fastest(
         {
             "raw": lambda: _copy(raw, buffer),
+            "analyze": lambda: db.run(Query("ANALYZE raw")),
             "ours": lambda: load(db, "ours", frame),
             "upsert": lambda: load(db, "ours", changed),
         },
-        before=lambda name: db.run(Query(f"TRUNCATE {name}" if name != "upsert" else "CHECKPOINT")),
+        before=lambda name: db.run(Query(f"TRUNCATE {name}" if name in ("raw", "ours") else "SELECT")),
     )
     by_hand = _seconds(lambda: _execute_values(raw, frame))
     raw.close()
-    rate = ROWS / seconds["raw"]
-    measured = f"{seconds['raw'] / seconds['ours']:.2f}× of raw COPY's {rate:,.0f} rows/s"
+    same = (seconds["raw"] + seconds["analyze"]) / seconds["ours"]
+    alone = {name: seconds["raw"] / seconds[name] for name in ("ours", "upsert")} | {"slow": seconds["raw"] / by_hand}
+    rate = f"{ROWS / seconds['raw']:,.0f} rows/s"
     return [
-        ("bulk load", f"{measured} (execute_values: {seconds['raw'] / by_hand:.3f}×)", "≥ 0.85×"),
-        ("upsert, half of the rows changed", f"{seconds['raw'] / seconds['upsert']:.2f}×", "≥ 0.25×"),
+        (
+            f"bulk load, {ROWS:,} rows × {DIMENSIONS}",
+            f"{same:.2f}× raw COPY and ANALYZE ({alone['ours']:.2f}× COPY alone, {rate}; execute_values {alone['slow']:.3f}×)",
+            "≥ 0.85×",
+        ),
+        ("upsert, half of the rows changed", f"{alone['upsert']:.2f}× raw COPY alone", "≥ 0.25×"),
     ]
 
 

@@ -12,12 +12,20 @@ from pgvec_magic.db import Database
 
 
 @contextmanager
-def database() -> Iterator[Database]:
-    """Yield a connection to a fresh embedded server, which is stopped and removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="pgvec-bench-") as folder:
-        place = server.start(data_dir=Path(folder) / "data")
+def folder() -> Iterator[Path]:
+    """Yield a temporary directory that the account under which root's server runs may enter."""
+    with tempfile.TemporaryDirectory(prefix="pgvec-bench-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+@contextmanager
+def database() -> Iterator[tuple[Database, str]]:
+    """Yield a connection to a fresh embedded server, and its address; the server is gone afterwards."""
+    with folder() as made:
+        place = server.start(data_dir=made / "data")
         try:
-            yield db.connect(place.dsn, name="bench", create_extension=True)
+            yield db.connect(place.dsn, name="bench", create_extension=True), place.dsn
         finally:
             db.close_all()
             place.stop()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
+
+from .place import folder
 
 ROUNDS = 11
 SHELL = "from IPython.core.interactiveshell import InteractiveShell; ip = InteractiveShell(); "
@@ -56,9 +56,9 @@ def _server() -> tuple[float, float]:
     """Seconds of the first start in fresh directories, and of later starts: medians of three."""
     first, later = [], []
     for _ in range(3):
-        with tempfile.TemporaryDirectory(prefix="pgvec-bench-") as folder:
+        with folder() as made:
             for taken in (first, later):
-                command = [sys.executable, "-c", SERVER, str(Path(folder) / "data")]
+                command = [sys.executable, "-c", SERVER, str(made / "data")]
                 done = subprocess.run(command, check=True, capture_output=True, text=True)
                 taken.append(float(done.stdout))
     return statistics.median(first), statistics.median(later)

@@ -1,19 +1,25 @@
-"""The notebook for Postgres vector search: load text, search it, and see why a row ranked where it did."""
+"""The notebook for Postgres vector search: load text, search it, and see why a row ranked where it did.
+
+What is exported here is imported when it is first used, so that ``%load_ext pgvec_magic`` costs next to nothing.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from . import errors
-from .catalog import table
-from .db import Database, connect, current
-from .errors import PgvecError
-from .load import LoadReport, load
-from .overview import tables
-from .search import Result, search, sql
+import importlib
+import sys
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+    from . import errors
+    from .catalog.read import table
+    from .db import Database, connect, current
+    from .errors import PgvecError
+    from .load import LoadReport, load
+    from .overview import tables
+    from .search import Result, search, sql
 
 __all__ = [
     "Database",
@@ -29,6 +35,43 @@ __all__ = [
     "table",
     "tables",
 ]
+
+_MODULES = MappingProxyType(
+    {
+        "Database": "db",
+        "LoadReport": "load",
+        "PgvecError": "errors",
+        "Result": "search",
+        "connect": "db",
+        "current": "db",
+        "load": "load",
+        "search": "search",
+        "sql": "search",
+        "table": "catalog",
+        "tables": "overview",
+    }
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_MODULES]
+
+
+class _Package(ModuleType):
+    """A verb and its module share a name, and the name here is the verb's, also once the module is imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in _MODULES:
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -24,19 +24,19 @@ INDEX = f"CREATE INDEX ON {TABLE} USING hnsw (embedding vector_cosine_ops)"
 # What to ask, how, and what the answer shows.
 SEARCHES: tuple[tuple[str, dict[str, object], str], ...] = (
     (
-        "read a csv file into a table",
+        "how do I walk a directory tree?",
         {"mode": "hybrid"},
         "by meaning and by words together: each row tells where either leg had ranked it",
     ),
     (
-        "read a csv file into a table",
+        "how do I walk a directory tree?",
         {"mode": "vector"},
         "by meaning alone, with the same small model: close in topic, but it cannot insist on a word",
     ),
     (
-        "wait until several threads have finished",
-        {"mode": "hybrid", "where": "package = 'python'"},
-        "with a condition: a filter must never cost rows, so the scan goes on until there are enough",
+        "fill missing values",
+        {"mode": "hybrid", "where": "package = 'pandas'"},
+        "with a condition: a filter never costs rows, and the line above them says how that was made sure",
     ),
 )
 
@@ -81,7 +81,7 @@ def _demo(options: argparse.Namespace) -> None:
     _timed("build an index", lambda: db.run(Query(INDEX)), lambda _: INDEX)
     for text, how, shows in SEARCHES:
         print(f"\n{text!r}  {_as_options(how)}\n{shows}")
-        print(search(db, TABLE, text, k=5, columns=["name", "kind", "content"], **how))
+        print(search(db, TABLE, text, k=5, columns=["id", "kind", "content"], **how))
     print("\nThe same in a notebook, explained: pgvec-magic lab")
 
 

@@ -72,7 +72,7 @@ def open_lab(directory: Path, *, browser: bool = True) -> int:
         raise missing
     # A kernel "python3" of the user's own must not come before the interpreter that has pgvec_magic.
     environment = os.environ | {"JUPYTER_PREFER_ENV_PATH": "1"}
-    lab = subprocess.Popen(_lab_command(directory / f"{FIRST}.ipynb", browser), env=environment)
+    lab = subprocess.Popen(_lab_command(directory, browser), env=environment)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for JupyterLab, which asks and ends its kernels
     try:
         return lab.wait()
@@ -80,8 +80,10 @@ def open_lab(directory: Path, *, browser: bool = True) -> int:
         signal.signal(signal.SIGINT, before)
 
 
-def _lab_command(notebook: Path, browser: bool) -> list[str]:
-    command = [sys.executable, "-m", "jupyterlab", str(notebook)]
+def _lab_command(directory: Path, browser: bool) -> list[str]:
+    # Naming the notebook's file would open it in a browser, but not show its address where there is none.
+    first = f"--LabApp.default_url=/lab/tree/{FIRST}.ipynb"
+    command = [sys.executable, "-m", "jupyterlab", str(directory), first]
     if not browser:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # in containers; JupyterLab listens on localhost, with a token

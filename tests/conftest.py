@@ -12,6 +12,7 @@ import itertools
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -51,6 +52,11 @@ _numbers = itertools.count(1)
 # A busy machine is slow now and then, which says nothing about the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
+
+
+def pytest_configure() -> None:
+    # Whoever ends the run with SIGTERM, as timeout(1) does, has its servers stopped as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

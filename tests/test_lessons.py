@@ -300,4 +300,5 @@ def test_lab_opens_the_first_lesson_with_a_kernel_that_has_the_package(
     os.killpg(process.pid, signal.SIGINT)
     _, messages = process.communicate(timeout=60)
     assert process.returncode == 0, messages
+    assert f"{server['url']}lab/tree/{lessons.FIRST}.ipynb?token=" in messages
     kernel.wait(timeout=30)

@@ -30,15 +30,15 @@
 
 # %%
 # %%vsearch docs --mode hybrid -k 5 --columns id,kind,content -o hits
-# how do I read a csv file?
+# how do I walk a directory tree?
 
 # %% [markdown]
-# **Search by meaning alone.** The same question, the vectors only. What comes is about the right things, but a
-# small model cannot insist on a word. Compare the order with the one above.
+# **Search by meaning alone.** The same question, the vectors only. All of it has to do with trees and walks, but a
+# small model cannot insist on a word: compare it with the list above, and look for `os.walk`.
 
 # %%
 # %%vsearch docs --mode vector -k 5 --columns id,kind,content
-# how do I read a csv file?
+# how do I walk a directory tree?
 
 # %% [markdown]
 # **See it.** Left: how much of each row's score came from meaning and how much from words. Right: how the ranks moved
@@ -57,16 +57,16 @@ hits.figure()
 # CREATE INDEX IF NOT EXISTS docs_embedding_hnsw ON docs USING hnsw (embedding vector_cosine_ops)
 
 # %% [markdown]
-# **With a condition.** `--where` takes SQL; `:module` is a Python variable, sent as a value and never pasted into the
+# **With a condition.** `--where` takes SQL; `:package` is a Python variable, sent as a value and never pasted into the
 # text. The line above the rows says how the search ran. A filter never costs rows here: if the index gives too few,
 # the search goes on until there are enough, or says how many there are.
 
 # %%
-module = "threading"
+package = "pandas"
 
 # %%
-# %%vsearch docs -k 5 --where "module = :module" --columns id,kind,content
-# wait until another thread has finished
+# %%vsearch docs --mode hybrid -k 5 --where "package = :package" --columns id,kind,content
+# fill missing values
 
 # %% [markdown]
 # **More like this one.** Give a row instead of a text: its own vector is the question.

@@ -18,8 +18,11 @@ _LANGUAGE = re.compile(r"to_tsvector\(\s*'((?:[^']|'')+)'")
 Told = Mapping[tuple[str, str, str], str]
 
 
-def table_info(row: Mapping[str, Any], told: Told) -> TableInfo:
-    """Return the table that a row of ``sql.TABLES`` describes; ``told`` holds models that only this kernel knows."""
+def table_info(row: Mapping[str, Any], told: Told, widths: Mapping[str, int] | None = None) -> TableInfo:
+    """Return the table that a row of ``sql.TABLES`` describes.
+
+    ``told`` holds models that only this kernel knows, ``widths`` the columns' average widths in bytes.
+    """
     columns = row["columns"] or []
     indexes = row["indexes"] or []
     name = quote_ident(row["name"])
@@ -28,7 +31,7 @@ def table_info(row: Mapping[str, Any], told: Told) -> TableInfo:
         "name": row["name"],
         "kind": KINDS[row["kind"]],
         "sql_name": name if row["visible"] else f"{quote_ident(row['schema'])}.{name}",
-        "columns": tuple(Column(c["name"], _type(c), c["nullable"], c["width"] or 0) for c in columns),
+        "columns": tuple(Column(c["name"], _type(c), c["nullable"], (widths or {}).get(c["name"], 0)) for c in columns),
         "vectors": tuple(_vector_column(c, row, told) for c in columns if c["type"] in VECTOR_TYPES),
         "indexes": tuple(_vector_index(i) for i in indexes if _is_vector_index(i)),
         "key": _key(indexes, row["kind"], row["inherited"]),

@@ -43,10 +43,11 @@ class Capabilities:
 
 def table(db: Database, name: str) -> TableInfo:
     """Return a table by ``name`` or ``schema.name``, from the cache when read lately; UsageError when there is none."""
-    read_at, known = _cached(db, name)
+    known: TableInfo | None
+    read_at, known = db.cache.get(_place(name), (0.0, None))
     if known is None or time.monotonic() - read_at > FRESH_SECONDS:
         known = _read_table(db, name)
-        db.cache[f"table {name}"] = (time.monotonic(), known)
+        db.cache[_place(name)] = (time.monotonic(), known)
     return known
 
 
@@ -67,8 +68,7 @@ def capabilities(db: Database) -> Capabilities:
 
 def changed(db: Database, name: str) -> bool:
     """Read a table anew, and return whether it is not as it was last read; UsageError when it is gone."""
-    _, before = _cached(db, name)
-    forget(db)
+    _, before = db.cache.pop(_place(name), (0.0, None))
     return before is not None and _shape(table(db, name)) != _shape(before)
 
 
@@ -89,9 +89,9 @@ def matching_rows(db: Database, relation: str, conditions: list[str], params: Ma
     return int(rows.rows[0][0][0]["Plan"]["Plan Rows"])
 
 
-def _cached(db: Database, name: str) -> tuple[float, TableInfo | None]:
-    found: tuple[float, TableInfo | None] = db.cache.get(f"table {name}", (0.0, None))
-    return found
+def _place(name: str) -> str:
+    """Where a table of this name stands in the cache."""
+    return f"table {name}"
 
 
 def _told(db: Database) -> dict[tuple[str, str, str], str]:
@@ -115,7 +115,11 @@ def _read_table(db: Database, name: str) -> TableInfo:
         known = [info.label for info in tables(db)]
         hint = did_you_mean(name, known) or "no table here has a vector column: %vload TABLE SOURCE makes one"
         raise UsageError(f"no table {name!r} in {db.name}", hint)
-    return table_info(found[0], _told(db))
+    info = table_info(found[0], _told(db))
+    if not info.text_is_unclear:
+        return info
+    widths = db.run(Query(sql.WIDTHS, {"schema": info.schema, "name": info.name}, reads=True))
+    return table_info(found[0], _told(db), dict(widths.rows))
 
 
 def _read_capabilities(db: Database) -> Capabilities:

@@ -40,7 +40,7 @@ def remember_embedder(db: Database, table: TableInfo, column: str, spec: str) ->
 
 def _comment(db: Database, table: TableInfo, column: str) -> str:
     rows = db.run(Query(_COMMENT, {"table": table.sql_name, "column": column}, reads=True))
-    return rows.rows[0][0] or ""
+    return "".join(comment or "" for (comment,) in rows.rows)
 
 
 def _comment_with(comment: str, spec: str) -> str:

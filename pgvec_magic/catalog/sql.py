@@ -35,10 +35,7 @@ SELECT n.nspname AS schema, c.relname AS name, c.relkind AS kind,
           FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid
           WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND CASE p.proname WHEN 'tsvector_update_trigger'
               THEN split_part(encode(g.tgargs, 'escape'), '\\000', 1) = a.attname
-              ELSE position(a.attname IN p.prosrc) > 0 END) END,
-      'width', CASE WHEN t.typname IN ('text', 'varchar', 'bpchar', 'citext') THEN (
-          SELECT s.avg_width FROM pg_stats AS s
-          WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname LIMIT 1) END
+              ELSE position(a.attname IN p.prosrc) > 0 END) END
     ) ORDER BY a.attnum)
    FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
@@ -62,6 +59,11 @@ FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
   AND NOT pg_is_other_temp_schema(n.oid) AND {{which}}
 ORDER BY visible DESC, n.nspname, c.relname
+"""
+
+# How many bytes the values of a table's columns have on average, where somebody has counted.
+WIDTHS = """
+SELECT attname, avg_width FROM pg_stats WHERE schemaname = %(schema)s AND tablename = %(name)s ORDER BY inherited
 """
 
 # A name is matched exactly, qualified or not; either part may hold a dot.

@@ -105,11 +105,26 @@ class TableInfo:
     @property
     def text_column(self) -> str | None:
         """The column that most likely holds what people read."""
-        texts = [column for column in self.columns if column.type in _TEXT_TYPES]
-        if not texts:
-            return None
-        named = [c for name in _TEXT_NAMES for c in texts if c.name.lower() == name and c.name not in self.key]
-        return (named or sorted(texts, key=lambda c: (c.name in self.key, -c.avg_width)))[0].name
+        texts = self._texts
+        return (
+            (self._named_as_text or sorted(texts, key=lambda c: (c.name in self.key, -c.avg_width)))[0].name
+            if texts
+            else None
+        )
+
+    @property
+    def text_is_unclear(self) -> bool:
+        """Whether only the widths of the columns tell which of them holds what people read."""
+        return len(self._texts) > 1 and not self._named_as_text
+
+    @property
+    def _texts(self) -> list[Column]:
+        return [column for column in self.columns if column.type in _TEXT_TYPES]
+
+    @property
+    def _named_as_text(self) -> list[Column]:
+        """The text columns with a usual name, the likeliest first; a key is no text."""
+        return [c for name in _TEXT_NAMES for c in self._texts if c.name.lower() == name and c.name not in self.key]
 
     def plain_text(self, language: str) -> TextSource:
         """Return the text column, to be parsed while searching; ``language`` as a ``regconfig`` names it."""

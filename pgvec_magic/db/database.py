@@ -46,13 +46,13 @@ class Database:
         self._link = Link(source)
         self._worker = Worker(f"pgvec-{name}", self._link.cancel, self._link.hang_up)
         # Once: by close(), when nobody refers to this any more, or when the interpreter ends.
-        self._end = weakref.finalize(self, _end, self._worker, self._link, embedded)
+        self._finish = weakref.finalize(self, _end, self._worker, self._link, embedded)
         if embedded:
             embedded_server.enter()
         try:
             self._worker.do(lambda: self._link.open(self._worker.check), _OPENING_PATIENCE_SECONDS)
         except BaseException:
-            self._end.detach()
+            self._finish.detach()
             _end(self._worker, self._link, embedded, _OPENING_PATIENCE_SECONDS)
             raise
 
@@ -105,7 +105,7 @@ class Database:
 
     def close(self) -> None:
         """Stop what runs, close the connection and end its thread; harmless when it is closed."""
-        self._end()
+        self._finish()
 
     def _run(self, query: Query) -> Rows:
         notice = self._connect_anew()
@@ -125,7 +125,7 @@ class Database:
             return None
         self._refuse_in_block(reason)
         self._link.open(self._worker.check)
-        return f"the connection was lost ({reason}); connected again"
+        return f"the connection was lost ({reason}); connected again" if reason else "connected again"
 
     def _connect_again(self, query: Query, reason: str) -> str:
         """Connect for a query that may be repeated, and return a notice; QueryError for one that may not."""

@@ -10,7 +10,8 @@ from .sources import Source
 if TYPE_CHECKING:
     from ..server import Server
 
-_guard = threading.Lock()
+# Reentrant: the garbage collector may close a forgotten connection while another is being closed.
+_guard = threading.RLock()
 _server: Server | None = None
 _users = 0
 

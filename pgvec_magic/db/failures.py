@@ -54,7 +54,8 @@ _REFUSED = _hints(
         (r"(NaN|infinite value) not allowed in|is out of range for type (vector|halfvec)", "mend that vector first"),
         (r"malformed array literal: \"\[", "a list of floats is sent as a vector: write :name::float8[]"),
         (r"is of type jsonb? but expression is of type .*\[\]", "a list is sent as an array: write :name::jsonb"),
-        (r"in a read-only transaction", "write on a connection without --readonly"),
+        (r"in a read-only transaction", "connect without --readonly, or to the primary if this is a standby"),
+        (r"can't execute COPY", "%vload loads files; what a table holds is read with SELECT"),
         (r"canceling statement due to statement timeout", "allow more: %vconnect … --timeout SECONDS"),
         (r"cannot (run inside|be executed within) a transaction block|cannot be executed from", "run it by itself"),
         (r"current transaction is aborted", "ROLLBACK ends it"),
@@ -72,7 +73,10 @@ _UNREACHABLE = _hints(
             r"Connection refused|No such file|timeout expired|could not translate|No route",
             "is the server running there?",
         ),
-        (r'database "[^"]*" does not exist', "connect to the database postgres: pg_database lists those there are"),
+        (
+            r'database "[^"]*" does not exist|no such database',
+            "connect to the database postgres: pg_database lists those there are",
+        ),
         (r'role "[^"]*" does not exist', "name a user that exists: postgresql://user@…"),
         (r"no pg_hba.conf entry", "the server does not let this user in from here: ask its administrator"),
         (r"too many (clients|connections)|connection slots", "close a connection first: %vconnect --close NAME"),
@@ -91,6 +95,7 @@ def refused(error: psycopg2.Error | ValueError, statement: str, prefix: int) -> 
     """Return a ``QueryError`` for a driver's error over ``statement``, which was sent behind ``prefix`` characters."""
     diagnostics = getattr(error, "diag", None)
     message = getattr(diagnostics, "message_primary", None) or str(error).strip().partition("\n")[0]
+    message = message.partition(": use the copy_")[0]  # a method of psycopg2's, which nobody here can call
     lines = [_short(message)]
     if detail := getattr(diagnostics, "message_detail", None):
         lines.append(_short(detail))
@@ -98,7 +103,7 @@ def refused(error: psycopg2.Error | ValueError, statement: str, prefix: int) -> 
     if position and (at := int(position) - 1 - prefix) >= 0:
         lines.append(caret(statement, at))
     code = getattr(error, "pgcode", None)
-    hint = _hint(message, _REFUSED) or getattr(diagnostics, "message_hint", None)
+    hint = _hint(message, _REFUSED) or _short(getattr(diagnostics, "message_hint", None) or "") or None
     return QueryError("\n".join(lines) + (f"\n[SQLSTATE {code}]" if code else ""), hint, sqlstate=code)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from . import failures, values
+from .canceling import canceler
 from .columns import Readers
 from .sources import Source
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 STARTING_SECONDS = 5.0
 _STARTING = re.compile(r"the database system is (starting up|in recovery mode|not yet accepting connections)")
 _USUAL_PORT = 5432
-# Found to move 20k x 384 vectors as fast as larger ones.
+# Each read goes through Python: few large ones. Beyond 64 KiB there is nothing to gain.
 _COPY_BYTES = 1 << 18
 
 
@@ -72,6 +73,7 @@ class Link:
     def __init__(self, source: Callable[[], Source]) -> None:
         self._source = source
         self._connection: psycopg2.extensions.connection | None = None
+        self._cancel: Callable[[], None] = lambda: None
         self._readers = Readers()
         self.in_block = False
         self.place = Place("", "", 0, "")
@@ -85,18 +87,18 @@ class Link:
         """Connect, anew if need be; ConnectError with what to do. ``check`` raises to end a wait."""
         self.close()
         self._connection = _connect(self._source(), check)
+        self._cancel = canceler(self._connection)
         self._readers = Readers()
-        self.in_block = False
         info = self._connection.info
         self.place = Place(info.user, info.host, info.port, info.dbname)
 
     def hung_up(self) -> str | None:
-        """Return why the server ended the link while nothing ran on it; None when it did not."""
+        """Return why the server ended the link while nothing ran on it, "" when that is known; None when it did not."""
         import psycopg2
 
         connection = self._connection
         if connection is None or connection.closed:
-            return "it was closed"
+            return ""
         try:
             connection.poll()
             connection.poll()  # the first reads the server's last words, the second that it hung up
@@ -113,9 +115,10 @@ class Link:
 
         connection = self._live()
         with connection.cursor() as cursor:
-            started = time.perf_counter()
             try:
-                cursor.execute(prefix.replace("%", "%%") + sql, values.bindable(sql, params))
+                bound = values.bindable(sql, params)
+                started = time.perf_counter()
+                cursor.execute(prefix.replace("%", "%%") + sql, bound)
                 rows = cursor.fetchall() if cursor.description else []
                 seconds = time.perf_counter() - started
                 rows = self._readers.read(rows, cursor)
@@ -125,8 +128,7 @@ class Link:
             finally:
                 self._note_block(connection)
             columns = tuple([column.name for column in cursor.description or ()])
-            notices = tuple([text.strip() for text in connection.notices])
-            return Rows(columns, rows, cursor.statusmessage or "", notices, seconds)
+            return Rows(columns, rows, cursor.statusmessage or "", _notices(connection), seconds)
 
     def copy(self, copy: Copy, check: Callable[[], None]) -> Rows:
         """Run a COPY FROM STDIN; raises what its stream raises, or ``check`` between two reads, else QueryError."""
@@ -144,15 +146,14 @@ class Link:
             finally:
                 self._note_block(connection)
             seconds = time.perf_counter() - started
-            return Rows((), [], cursor.statusmessage or "", tuple(connection.notices), seconds)
+            return Rows((), [], f"COPY {cursor.rowcount}", _notices(connection), seconds)
 
     def cancel(self) -> None:
         """Ask the server to stop what runs on this link; nothing when nothing does."""
         import psycopg2
 
-        if self._connection is not None:
-            with contextlib.suppress(psycopg2.Error):
-                self._connection.cancel()
+        with contextlib.suppress(psycopg2.Error):
+            self._cancel()
 
     def hang_up(self) -> None:
         """Shut the socket down, so that whoever waits for the server on it learns that the link is lost."""
@@ -166,7 +167,8 @@ class Link:
                 ours.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close the connection, if there is one."""
+        """Close the connection, if there is one, which rolls an open block back."""
+        self.in_block = False
         if self._connection is not None:
             self._connection.close()
 
@@ -195,6 +197,10 @@ class _Stream:
         except BaseException as error:
             self.error = error
             raise
+
+
+def _notices(connection: psycopg2.extensions.connection) -> tuple[str, ...]:
+    return tuple([text.strip() for text in connection.notices])
 
 
 def _connect(source: Source, check: Callable[[], None]) -> psycopg2.extensions.connection:

@@ -12,7 +12,7 @@ from ..errors import ConnectError, UsageError
 
 # libpq takes a connection from these when it is given an empty string.
 _LIBPQ = ("PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE", "PGUSER", "PGPORT")
-_SCHEME = re.compile(r"(postgres(?:ql)?)(?:\+\w+)?://", re.IGNORECASE)
+_SCHEME = re.compile(r"postgres(?:ql)?(?:\+\w+)?://", re.IGNORECASE)
 _PASSWORD = re.compile(r"://[^/?#\s]*:[^/?#\s]*[^@\s]@|\b(?:ssl)?password\s*=\s*\S", re.IGNORECASE)
 _EXPECTED = "expected postgresql://user@host:5432/dbname or host=… dbname=… user=…"
 _ENCODE = "if a password stands in it, write its @ / ? and % as %40 %2F %3F and %25"
@@ -97,11 +97,11 @@ def _checked(text: str, origin: str) -> Source:
 def _without_driver(url: str, origin: str) -> str:
     if not _SCHEME.match(url):
         raise UsageError(f"{origin}: {url.partition('://')[0]}:// is not Postgres", _EXPECTED)
-    # Some of a password with an @ or a / in it would be taken for the host, and shown as such.
-    authority, _, path = url.partition("://")[2].partition("?")[0].partition("/")
-    if authority.count("@") > 1 or "@" in path:
+    place = _SCHEME.sub("", url)
+    # Of a password with an @ or a / in it libpq would take some for the host, and show it as such.
+    if "@" in re.sub("^[^@/]*@", "", place).partition("?")[0]:
         raise UsageError(f"{origin}: there is an @ too many", _ENCODE)
-    return _SCHEME.sub(r"\1://", url)
+    return f"postgresql://{place}"
 
 
 def _from_engine(engine: Any) -> str:

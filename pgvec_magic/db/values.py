@@ -111,6 +111,10 @@ def _is_missing(value: Any) -> bool:
 def _from_array(value: Any, use: Use) -> object:
     import numpy as np
 
+    if hasattr(value, "tolist") and not isinstance(value.dtype, np.dtype):
+        # pandas' own types and tensors; of the former numpy would make floats where a value is missing
+        plain = value.tolist()
+        return _from_list(plain, use) if isinstance(plain, list) else _bindable(plain, use)
     array = np.asarray(value)
     kind = array.dtype.kind
     if kind in "mM" and np.datetime_data(array.dtype)[0] in _FINE_UNITS:

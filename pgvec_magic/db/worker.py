@@ -86,10 +86,10 @@ class Worker:
             raise
         return job.outcome()
 
-    def stop(self) -> None:
-        """Cancel the running job, if there is one; the next begins after that, so that it cannot be hit."""
+    def stop(self, job: _Job[Any] | None = None) -> None:
+        """Cancel what runs, if it is ``job`` or none is given; the next begins after that, so that it cannot be hit."""
         with self._turn:
-            if self._running is None:
+            if self._running is None or (job is not None and job is not self._running):
                 return
             self._running.stopped = True
             self._stopping += 1
@@ -134,16 +134,16 @@ class Worker:
         """Take the job back or stop it; on whoever does not answer it is hung up."""
         if job.claim.acquire(blocking=False) or job.ran:
             return
-        self._stop_aside()
+        self._stop_aside(job)
         if not job.done.acquire(timeout=patience):
             self._hang_up()
 
-    def _stop_aside(self) -> None:
-        """Stop the running job without waiting: a cancel opens a connection of its own, which may hang as well."""
+    def _stop_aside(self, job: _Job[Any] | None = None) -> None:
+        """Stop without waiting: a cancel opens a connection of its own, which may hang as well."""
         try:
-            threading.Thread(target=self.stop, name="pgvec-cancel", daemon=True).start()
+            threading.Thread(target=self.stop, args=(job,), name="pgvec-cancel", daemon=True).start()
         except RuntimeError:  # the interpreter is ending and starts no more threads
-            self.stop()
+            self.stop(job)
 
     def _loop(self) -> None:
         while (job := self._jobs.get()) is not None:

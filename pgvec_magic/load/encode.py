@@ -1,7 +1,7 @@
 """Columns of a frame -> COPY's binary form, a column at a time.
 
-A field is one column's payloads: a big-endian array, one item a row, where no value is missing, else a list of bytes
-with None for NULL. What cannot be encoded is told by position, with the reason.
+A field is one column's payloads: an array, one item a row, where no value is missing, else a list of bytes with None
+for NULL; vectors are a float32 array (n, d). What cannot be encoded is told by position, with the reason.
 """
 
 from __future__ import annotations
@@ -41,16 +41,18 @@ def rows(fields: Mapping[str, Field], count: int) -> bytes:
     import numpy as np
 
     pieces: list[list[bytes]] = []
-    block: list[tuple[str, Any]] = [("", np.full(count, len(fields), ">i2"))]
-    for name, values in fields.items():
+    block: list[NDArray[Any]] = [np.full(count, len(fields), ">i2")]
+    for values in fields.values():
         if isinstance(values, list):
             lengths, payloads = _measured(values)
-            pieces += [_block([*block, (f"{name} length", lengths)], count), payloads]
+            pieces += [_side_by_side([*block, lengths]), payloads]
             block = []
         else:
-            block += [(f"{name} length", np.full(count, values.itemsize, ">i4")), (name, values)]
+            parts = [_vector_heads(values), values] if values.ndim == 2 else [values]
+            width = sum(part[:1].nbytes for part in parts) if count else 0
+            block += [np.full(count, width, ">i4"), *parts]
     if block:
-        pieces.append(_block(block, count))
+        pieces.append(_side_by_side(block))
     return b"".join([_SIGNATURE, *chain.from_iterable(zip(*pieces, strict=True)), b"\xff\xff"])
 
 
@@ -65,13 +67,13 @@ def _measured(values: list[bytes | None]) -> tuple[NDArray[Any], list[bytes]]:
     return lengths, payloads  # type: ignore[return-value]
 
 
-def _block(parts: list[tuple[str, NDArray[Any]]], count: int) -> list[bytes]:
-    """Return fields of fixed width beside one another, one bytes a row."""
+def _side_by_side(parts: list[NDArray[Any]]) -> list[bytes]:
+    """Return the items of several arrays beside one another, big-endian, one bytes a row."""
     import numpy as np
 
-    block = np.empty(count, np.dtype([(str(i), values.dtype) for i, (_, values) in enumerate(parts)]))
-    for i, (_, values) in enumerate(parts):
-        block[str(i)] = values
+    block = np.empty(len(parts[0]), [(str(i), p.dtype.newbyteorder(">"), p.shape[1:]) for i, p in enumerate(parts)])
+    for i, part in enumerate(parts):
+        block[str(i)] = part
     return items(block)
 
 
@@ -80,14 +82,16 @@ def items(array: NDArray[Any]) -> list[bytes]:
     return array.view(f"V{array.itemsize}").tolist()  # type: ignore[no-any-return]
 
 
-def vectors(matrix: NDArray[np.float32]) -> NDArray[Any]:
-    """Return (n, d) float32 as a field of pgvector's binary form."""
+def vectors(matrix: NDArray[np.float32]) -> list[bytes]:
+    """Return the payloads of (n, d) vectors, for a field in which others are missing."""
+    return _side_by_side([_vector_heads(matrix), matrix])
+
+
+def _vector_heads(matrix: NDArray[np.float32]) -> NDArray[Any]:
+    """Return what stands before the numbers of a vector: its dimensions and two bytes of no use."""
     import numpy as np
 
-    count, dimensions = matrix.shape
-    packed = np.empty(count, [("dimensions", ">i2"), ("unused", ">i2"), ("values", ">f4", (dimensions,))])
-    packed["dimensions"], packed["unused"], packed["values"] = dimensions, 0, matrix
-    return packed
+    return np.full(len(matrix), matrix.shape[1] << 16, ">i4")
 
 
 def _with_nulls(array: NDArray[Any], nulls: NDArray[np.bool_]) -> Field:

@@ -16,17 +16,20 @@ def length(column: pd.Series[Any]) -> int | None:
     return next((len(found) for found in vectors if found is not None), None)
 
 
-def matrix(column: pd.Series[Any], dimensions: int) -> tuple[NDArray[np.float32], dict[int, str]]:
-    """Return (n, dimensions) float32, and by position what is no such vector of finite numbers."""
+def matrix(column: pd.Series[Any], dimensions: int) -> tuple[NDArray[np.float32], int, dict[int, str]]:
+    """Return (n, dimensions) float32, how many are all zeros, and by position what is no such vector."""
     import numpy as np
 
     whole = _stacked(column.tolist(), dimensions)
     bad: dict[int, str] = {}
     if whole is None:
         whole, bad = _one_by_one(column, dimensions)
-    for i in np.flatnonzero(~np.isfinite(whole).all(axis=1)).tolist():
-        bad[i] = f"{column.name} has NaN, infinity or a number too large for 32 bits"
-    return whole, bad
+    squares = np.einsum("ij,ij->i", whole, whole)  # one pass that says of nearly all that they are good
+    for i in np.flatnonzero(~np.isfinite(squares)).tolist():
+        if not np.isfinite(whole[i]).all():
+            bad[i] = f"{column.name} has NaN, infinity or a number too large for 32 bits"
+    zeros = sum(not whole[i].any() for i in np.flatnonzero(squares == 0).tolist() if i not in bad)
+    return whole, zeros, bad
 
 
 def _stacked(values: list[Any], dimensions: int) -> NDArray[np.float32] | None:

@@ -51,7 +51,7 @@ class ContentIds:
     def _id(self, value: bytes) -> object:
         if self._kind == "int8":
             return int.from_bytes(value[:8], "big") >> 1
-        return uuid.UUID(bytes=value[:16], version=8) if self._kind == "uuid" else value[:8].hex()
+        return uuid.UUID(bytes=value[:16], version=5) if self._kind == "uuid" else value[:8].hex()
 
 
 class Seen:

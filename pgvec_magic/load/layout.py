@@ -38,14 +38,14 @@ def arranged(source: Source, text: str | Sequence[str] | None, id: str, vector: 
     """Return the layout of a source; UsageError, with the columns there are, for one that does not exist."""
     given = vector in source.types
     id = source.id if source.id and id == "id" else id
+    if id == vector:
+        raise UsageError(f"the column {id!r} cannot be both the id and the vector")
     hashed = id == "id" and id not in source.types
     columns = [name for name in source.types if name != vector]
     if not hashed:
         _check_exists([id], columns, "id")
     texts = _texts(source, text, columns, required=not given)
     _check_names([*source.types, vector, id])
-    if id == vector:
-        raise UsageError(f"the column {id!r} cannot be both the id and the vector")
     types = {name: source.types[name] or "text" for name in columns}
     return Layout(types | dict.fromkeys(texts, "text"), id, texts, vector, hashed, given)
 

@@ -36,6 +36,12 @@ def pieces(frames: Iterable[pd.DataFrame], rows: int, limit: int | None) -> Iter
         yield Piece(done, _one(held))
 
 
+def text_bytes(frame: pd.DataFrame, columns: Iterable[str]) -> int:
+    """Return about how many bytes the texts and other values of a row take, from the first hundred rows."""
+    head = frame[[name for name in columns if name in frame.columns]].head(100)
+    return sum(len(str(value)) for name in head.columns for value in head[name].tolist()) // max(1, len(head)) + 8
+
+
 def _limited(frames: Iterable[pd.DataFrame], limit: int | None) -> Iterator[pd.DataFrame]:
     left = limit
     for frame in frames:

@@ -122,9 +122,9 @@ class Preparation:
         return twice | dict.fromkeys(nulls, f"{name} is null")
 
     def _given_vectors(self, column: pd.Series[Any]) -> tuple[Field, Bad]:
-        matrix, bad = given.matrix(column, self._dimensions)
-        self.zero_vectors += int((~matrix.any(axis=1)).sum())
-        return encode.vectors(matrix), bad
+        matrix, zeros, bad = given.matrix(column, self._dimensions)
+        self.zero_vectors += zeros
+        return matrix, bad
 
     def _ask_for(self, frame: pd.DataFrame, fields: dict[str, Field], texts: list[str], piece: Piece) -> There | None:
         if self._ask is None:
@@ -153,9 +153,7 @@ class Preparation:
         self.reused += int(known.sum())
         self._go_on()
         ordered = {column.name: fields[column.name] for column in self._target.columns}
-        return Batch(
-            encode.rows(ordered, rows), rows, piece.first, count - rows, reused=bool(known.any()), embed_seconds=seconds
-        )
+        return Batch(encode.rows(ordered, rows), rows, piece.first, count - rows, embed_seconds=seconds)
 
     def _embedded(self, model: Embedder, texts: list[str], wanted: NDArray[np.bool_], piece: Piece) -> Field:
         """Return the vectors of the wanted rows, null for the others."""
@@ -165,11 +163,10 @@ class Preparation:
         except EmbedError as error:
             where = f"rows {piece.first} to {piece.first + len(texts) - 1} of the source, numbered from 0 here"
             raise EmbedError(f"{where}: {error.message}", error.hint) from error
-        packed = encode.vectors(matrix)
         if len(rows) == len(texts):
-            return packed
+            return matrix
         field: list[bytes | None] = [None] * len(texts)
-        for i, item in zip(rows, encode.items(packed), strict=True):
+        for i, item in zip(rows, encode.vectors(matrix), strict=True):
             field[i] = item
         return field
 
@@ -219,7 +216,5 @@ def _refuse(bad: Bad, piece: Piece) -> None:
     lines += [f"  row {piece.first + i}: {bad[i]}" for i in sorted(bad)[:_SHOWN]]
     if len(bad) > _SHOWN:
         lines.append(f"  … and {len(bad) - _SHOWN:,} more")
-    hint = (
-        "none of these rows was written; mend or drop the bad ones and run the same load again: it goes on there"
-    )
+    hint = "none of these rows was written; mend or drop the bad ones and run the same load again: it goes on there"
     raise LoadError("\n".join(lines), hint)

@@ -15,10 +15,10 @@ from ..catalog import TableInfo
 from ..db import Database
 from ..embed import Embedder
 from ..errors import LoadError, UsageError
-from . import given, reuse, tables
+from . import given, replacing, reuse, tables
 from .ahead import ahead
 from .layout import Layout, arranged
-from .pieces import pieces
+from .pieces import pieces, text_bytes
 from .prepare import Preparation
 from .report import LoadReport
 from .source import Source, opened
@@ -27,9 +27,9 @@ from .write import Batch, Writer
 
 Progress = Callable[[int, int | None, float], None]
 _ON_CONFLICT = ("update", "skip", "error")
-_BATCH_BYTES = 1 << 23
-_ROW_BYTES = 500  # a guess, beside the vector
-_EMBED_ROWS = 1024
+_BATCH_BYTES = 1 << 22
+_LEAST_ROWS = 16
+_EMBED_ROWS = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,9 +163,9 @@ def _target(db: Database, table: str, info: TableInfo | None, task: Task) -> Tar
 
 def _replaced(db: Database, info: TableInfo, task: Task) -> tuple[Counts, list[str]]:
     target = planned(db, f"{info.schema}.new", task.layout, task.dimensions)
-    with tables.replacement(db, info, target) as (new, mark):
+    with replacing.replacement(db, info, target) as (new, mark):
         counts, notices = _loaded(db, new, task, mark)
-    return counts, [*notices, *tables.lost_indexes(info)]
+    return counts, [*notices, *replacing.lost_indexes(info)]
 
 
 def _loaded(db: Database, target: Target, task: Task, mark: str = UNFINISHED) -> tuple[Counts, list[str]]:
@@ -205,9 +205,14 @@ def _batches(
         if beside:
             beside.cancel()
 
-    rows = _EMBED_ROWS if task.model else max(100, _BATCH_BYTES // (4 * task.dimensions + _ROW_BYTES))
-    batches = ahead(preparation.batch, pieces(task.source.frames, rows, task.limit), stop)
+    batches = ahead(preparation.batch, pieces(task.source.frames, _rows_per_batch(task), task.limit), stop)
     return preparation, stack.enter_context(contextlib.closing(batches))
+
+
+def _rows_per_batch(task: Task) -> int:
+    """Return how many rows fill a batch, so that memory stays flat whatever the length of the texts."""
+    fitting = _BATCH_BYTES // (4 * task.dimensions + text_bytes(task.source.first, task.layout.types))
+    return max(_LEAST_ROWS, min(fitting, _EMBED_ROWS) if task.model else fitting)
 
 
 def _asks(target: Target, task: Task) -> bool:

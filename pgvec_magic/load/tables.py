@@ -1,50 +1,20 @@
-"""Making a table, finishing it once its rows are in, and putting a new one in an old one's place."""
+"""Making a table, and finishing it once its rows are in."""
 
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Iterator
-from dataclasses import replace
 
 from .. import catalog
 from ..catalog import TableInfo
 from ..db import Database
 from ..errors import QueryError, UsageError
 from ..query import Query
-from ..sqltext import quote_ident, quote_literal, quote_qualified
+from ..sqltext import quote_ident, quote_literal
 from .target import UNFINISHED, Target, found
 
 _ALREADY_THERE = ("42P07", "42710", "23505")
 _LANGUAGE = "english"
-_REFERRING = """
-SELECT DISTINCT coalesce(r.ev_class, k.conrelid)::regclass::text
-FROM pg_depend AS d
-LEFT JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
-LEFT JOIN pg_constraint AS k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid AND k.contype = 'f'
-WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = %(table)s::regclass
-  AND coalesce(r.ev_class, k.conrelid) <> %(table)s::regclass
-"""
-_OWNED = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = %(table)s::regclass"
-_THIS_BACKEND = """
-SELECT format('%%s %%s', pid, extract(epoch FROM backend_start)) FROM pg_stat_activity WHERE pid = pg_backend_pid()
-"""
-_LEFT_BEHIND = """
-SELECT c.oid::regclass::text FROM pg_class AS c
-WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE')
-  AND starts_with(obj_description(c.oid, 'pg_class'), %(mark)s) AND NOT EXISTS (
-    SELECT FROM pg_stat_activity AS a
-    WHERE obj_description(c.oid, 'pg_class') =
-      format('%%s%%s %%s', %(mark)s, a.pid, extract(epoch FROM a.backend_start)))
-"""
-_INDEXES = """
-SELECT x.relname, n.free FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid,
-LATERAL (SELECT %(name)s || substr(x.relname, length(%(new)s) + 1) AS name) AS w,
-LATERAL (SELECT w.name AS free WHERE NOT EXISTS (
-  SELECT FROM pg_class AS o LEFT JOIN pg_index AS p ON p.indexrelid = o.oid
-  WHERE o.relnamespace = x.relnamespace AND o.relname = w.name AND p.indrelid IS DISTINCT FROM %(old)s::regclass)) AS n
-WHERE i.indrelid = %(table)s::regclass AND starts_with(x.relname, %(new)s) AND octet_length(w.name) < 64
-"""
 # In a table of ours every text and jsonb column gets its index, once; loads that finish together wait for one another.
 _INDEX_TEXTS = """
 DECLARE
@@ -152,70 +122,6 @@ def remember(db: Database, target: Target, spec: str) -> str | None:
         db, catalog.table(db, f"{target.schema}.{target.name}"), target.layout.vector, spec
     )
     return f"only this kernel knows that the model is {spec}; the owner may run: {statement}" if statement else None
-
-
-@contextlib.contextmanager
-def replacement(db: Database, info: TableInfo, target: Target) -> Iterator[tuple[Target, str]]:
-    """Yield a new table to load in place of ``info``, and its mark; put it there when all went well, else drop it.
-
-    Until then the old table is as it was. UsageError where it cannot be dropped.
-    """
-    old = quote_qualified(info.schema, info.name)
-    _check_replaceable(db, info, old)
-    mark = f"{UNFINISHED} in place of {old} by "
-    _drop_left_behind(db, info.schema, mark)
-    backend = db.run(Query(_THIS_BACKEND, reads=True)).rows[0][0]
-    short = info.name.encode()[:40].decode(errors="ignore")
-    new = replace(target, schema=info.schema, name=f"{short}_new_{secrets.token_hex(4)}")
-    try:
-        yield new, mark + backend
-        _swap(db, info, old, new)
-    except BaseException:
-        with contextlib.suppress(Exception):
-            db.run(_query(f"DROP TABLE IF EXISTS {new.sql_name}"))
-        raise
-    finally:
-        catalog.forget(db)
-
-
-def _check_replaceable(db: Database, info: TableInfo, old: str) -> None:
-    if info.kind != "table":
-        raise UsageError(f"{info.name} is a {info.kind}, which cannot be replaced", "load without --replace")
-    referring = [row[0] for row in db.run(Query(_REFERRING, {"table": old}, reads=True)).rows]
-    if referring:
-        raise UsageError(
-            f"{info.name} cannot be replaced: {', '.join(referring)} refer to it",
-            "drop those first, or load without --replace",
-        )
-    if not db.run(Query(_OWNED, {"table": old}, reads=True)).rows[0][0]:
-        raise UsageError(f"{info.name} belongs to somebody else and cannot be replaced", "load without --replace")
-
-
-def _drop_left_behind(db: Database, schema: str, mark: str) -> None:
-    """Drop what loads left that were killed: their backends are gone."""
-    params = {"schema": quote_ident(schema), "mark": mark}
-    for (table,) in db.run(Query(_LEFT_BEHIND, params, reads=True)).rows:
-        db.run(_query(f"DROP TABLE IF EXISTS {table}"))
-
-
-def _swap(db: Database, info: TableInfo, old: str, new: Target) -> None:
-    params = {"name": info.name, "new": new.name, "old": old, "table": new.sql_name}
-    indexes = db.run(Query(_INDEXES, params, reads=True)).rows
-    db.transaction(
-        [
-            _query(f"DROP TABLE IF EXISTS {old}"),
-            _query(f"ALTER TABLE {new.sql_name} RENAME TO {quote_ident(info.name)}"),
-            *(
-                _query(f"ALTER INDEX {quote_qualified(info.schema, name)} RENAME TO {quote_ident(free)}")
-                for name, free in indexes
-            ),
-        ]
-    )
-
-
-def lost_indexes(info: TableInfo) -> tuple[str, ...]:
-    """Return a notice for each vector index of a table that was replaced."""
-    return tuple(f"the old table had an index that the new one lacks: {index.definition}" for index in info.indexes)
 
 
 def made_meanwhile(db: Database, target: Target) -> TableInfo:

@@ -17,7 +17,7 @@ _DUPLICATE_KEY = "23505"
 _TRY_AGAIN = ("40001", "40P01")  # serialization failure, deadlock: nobody's fault
 # A batch need not wait for the disk: should the server crash, the same load goes on from what was kept, and the ANALYZE
 # at its end waits for all before it.
-_UNHURRIED = Query("SET LOCAL synchronous_commit = off")
+_UNHURRIED = (("synchronous_commit", "off"),)
 _NOT_COMPARABLE = ("json", "xml", "point", "box", "line", "lseg", "path", "polygon", "circle")
 
 
@@ -25,15 +25,13 @@ _NOT_COMPARABLE = ("json", "xml", "point", "box", "line", "lseg", "path", "polyg
 class Batch:
     """Rows in COPY's binary form, and the position in the source of the first of those it was made of.
 
-    ``skipped`` of these are left out; ``reused`` says that some of the rest have null in place of the vector that the
-    table has of them already.
+    ``skipped`` of these are left out; a null stands for a vector that the table has already.
     """
 
     data: bytes
     rows: int
     first: int
     skipped: int = 0
-    reused: bool = False
     embed_seconds: float = 0.0
 
 
@@ -80,7 +78,7 @@ class Writer:
     def _written(self, batch: Batch) -> Written:
         if self._direct:
             try:
-                self._db.transaction([_UNHURRIED, self._copy(batch, self._target.sql_name)])
+                self._db.transaction([Query("SELECT", settings=_UNHURRIED), self._copy(batch, self._target.sql_name)])
                 return Written(batch.rows)
             except QueryError as error:
                 if error.sqlstate not in (_DUPLICATE_KEY, *_TRY_AGAIN) or self._on_conflict == "error":
@@ -91,9 +89,7 @@ class Writer:
     def _upserted(self, batch: Batch) -> Written:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                *_, written = self._db.transaction(
-                    [_UNHURRIED, self._stage(), self._copy(batch, _STAGE), self._merge(batch.reused)]
-                )
+                *_, written = self._db.transaction([self._stage(), self._copy(batch, _STAGE), self._merge()])
                 inserted, changed = written.rows[0]
                 skipped = batch.rows - inserted if self._on_conflict == "skip" else 0
                 return Written(inserted, changed - inserted, skipped)
@@ -108,44 +104,61 @@ class Writer:
 
     def _stage(self) -> Query:
         columns = ", ".join(f"{quote_ident(c.name)} {c.staged}" for c in self._target.columns)
-        return _query(f"CREATE TEMPORARY TABLE pgvec_stage ({columns}) ON COMMIT DROP")
+        statement = f"CREATE TEMPORARY TABLE pgvec_stage ({columns}) ON COMMIT DROP"
+        return Query(statement.replace("%", "%%"), settings=_UNHURRIED)
 
-    def _merge(self, reused: bool) -> Query:
-        """Return the one statement that inserts and updates; in order of the key, so that loads do not deadlock."""
+    def _merge(self) -> Query:
+        """Return the one statement that inserts and updates, in order of the key, so that loads do not deadlock.
+
+        Rows that are there just so are left out first: for each row it gets, INSERT makes the generated columns.
+        """
         target, key = self._target, quote_ident(self._target.layout.id)
         columns = ", ".join(quote_ident(column.name) for column in target.columns)
-        values = ", ".join(self._value(column, reused) for column in target.columns)
-        vector, key_type = quote_ident(target.layout.vector), target.column(target.layout.id).sql_type
-        kept = f"\nLEFT JOIN {target.sql_name} AS t ON t.{key} = s.{key}::{key_type} AND s.{vector} IS NULL"
+        values = ", ".join(self._sent(column) for column in target.columns)
+        key_type = target.column(target.layout.id).sql_type
         return _query(f"""
 WITH written AS (
 INSERT INTO {target.sql_name} AS t ({columns}) OVERRIDING SYSTEM VALUE
-SELECT {values} FROM {_STAGE} AS s{kept if reused else ""}
+SELECT {values} FROM {_STAGE} AS s LEFT JOIN {target.sql_name} AS t ON t.{key} = s.{key}::{key_type}
+{self._wanted(key)}
 ORDER BY s.{key}
 {self._conflict(key)}
 RETURNING xmax = 0 AS inserted
 )
 SELECT count(*) FILTER (WHERE inserted), count(*) FROM written""")
 
-    def _value(self, column: Column, reused: bool) -> str:
+    def _sent(self, column: Column) -> str:
+        """Return a staged value as the column takes it; a vector that was not sent is the one that is there."""
         name = quote_ident(column.name)
         value = f"s.{name}" if column.staged == column.sql_type else f"s.{name}::{column.sql_type}"
-        return f"coalesce({value}, t.{name})" if reused and column.name == self._target.layout.vector else value
+        return f"coalesce({value}, t.{name})" if column.name == self._target.layout.vector else value
+
+    def _wanted(self, key: str) -> str:
+        if self._on_conflict == "error":
+            return ""
+        changed = " OR ".join(self._differs(column, self._sent(column)) for column in self._others)
+        return f"WHERE t.{key} IS NULL{f' OR {changed}' if self._on_conflict == 'update' else ''}"
 
     def _conflict(self, key: str) -> str:
-        if self._on_conflict != "update":
-            return f"ON CONFLICT ({key}) DO NOTHING" if self._on_conflict == "skip" else ""
-        others = [column for column in self._target.columns if column.name != self._target.layout.id]
-        sets = ", ".join(f"{quote_ident(c.name)} = excluded.{quote_ident(c.name)}" for c in others)
-        differs = " OR ".join(self._differs(column) for column in others)
+        if self._on_conflict == "error":
+            return ""
+        if self._on_conflict == "skip":
+            return f"ON CONFLICT ({key}) DO NOTHING"
+        names = [quote_ident(column.name) for column in self._others]
+        sets = ", ".join(f"{name} = excluded.{name}" for name in names)
+        differs = " OR ".join(self._differs(c, f"excluded.{quote_ident(c.name)}") for c in self._others)
         return f"ON CONFLICT ({key}) DO UPDATE SET {sets}\nWHERE {differs}"
 
-    def _differs(self, column: Column) -> str:
-        old, new = (f"{row}.{quote_ident(column.name)}" for row in ("t", "excluded"))
+    @property
+    def _others(self) -> list[Column]:
+        return [column for column in self._target.columns if column.name != self._target.layout.id]
+
+    def _differs(self, column: Column, new: str) -> str:
+        old = f"t.{quote_ident(column.name)}"
         if column.name == self._target.layout.vector:
             return f"({old} OPERATOR({self._target.operators}=) {new}) IS NOT TRUE"
         if column.kind in _NOT_COMPARABLE:
-            old, new = f"{old}::text", f"{new}::text"
+            old, new = f"{old}::text", f"({new})::text"
         return f"{old} IS DISTINCT FROM {new}"
 
 

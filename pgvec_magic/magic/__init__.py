@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from .. import db
 from . import lines
 from .completion import Completer
 from .magics import PgvecMagics
@@ -44,4 +44,10 @@ def unload(shell: InteractiveShell) -> None:
     shell.input_transformers_post.remove(lines.silence)
     if shell.Completer is not None:
         shell.Completer.custom_matchers.remove(completer.matcher)
-    db.close_all()
+    _close_connections()
+
+
+def _close_connections() -> None:
+    """Close what was opened; when nothing was, the module that would know is not even imported."""
+    if connections := sys.modules.get("pgvec_magic.db"):
+        connections.close_all()

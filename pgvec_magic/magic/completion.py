@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
-from .. import catalog, cell, db, embed, samples
+from .. import cell
 from ..errors import PgvecError
 
 if TYPE_CHECKING:
@@ -51,22 +51,46 @@ def _starting(fragment: str, names: Iterable[str]) -> list[str]:
 
 
 def _tables(_: cell.Completion) -> Iterable[str]:
+    from .. import catalog, db
+
     return (table.name for table in catalog.tables(db.current()))
 
 
 def _columns(wanted: cell.Completion) -> Iterable[str]:
+    from .. import catalog, db
+
     return (column.name for column in catalog.table(db.current(), wanted.table or "").columns)
 
 
 def _languages(_: cell.Completion) -> Iterable[str]:
+    from .. import catalog, db
+
     return catalog.capabilities(db.current()).languages
+
+
+def _connections(_: cell.Completion) -> Iterable[str]:
+    from .. import db
+
+    return db.names()
+
+
+def _samples(_: cell.Completion) -> Iterable[str]:
+    from .. import samples
+
+    return (f"sample:{name}" for name in samples.names())
+
+
+def _embedders(_: cell.Completion) -> Iterable[str]:
+    from .. import embed
+
+    return embed.names()
 
 
 _SOURCES: Mapping[str, Callable[[cell.Completion], Iterable[str]]] = {
     "table": _tables,
     "column": _columns,
     "language": _languages,
-    "connection": lambda _: db.names(),
-    "source": lambda _: (f"sample:{name}" for name in samples.names()),
-    "embedder": lambda _: embed.names(),
+    "connection": _connections,
+    "source": _samples,
+    "embedder": _embedders,
 }

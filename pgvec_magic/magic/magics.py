@@ -1,4 +1,7 @@
-"""The magics: each reads its line, calls one verb and returns the value."""
+"""The magics: each reads its line, calls one verb and returns the value.
+
+Verbs are imported by the magic that calls them: loading the extension imports the grammar alone.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Enum, Integer, TraitError, validate
 
-from .. import cell, db, overview
-from ..db import Database
+from .. import cell
 from ..errors import UsageError, did_you_mean
-from ..load import load
 from ..query import MODES, STRATEGIES
-from ..search import dry_run, search, sql
-from .progress import LoadProgress
 
 if TYPE_CHECKING:
     from traitlets.config import Config
+
+    from ..db import Database
 
 
 @magics_class
@@ -45,6 +46,8 @@ class PgvecMagics(Magics):
     @no_var_expand
     def vconnect(self, line: str) -> object:
         """Connect, and show what is there."""
+        from .. import db, overview
+
         asked = cell.parse_connect(line, self._names)
         if asked.list:
             return overview.connections()
@@ -57,6 +60,8 @@ class PgvecMagics(Magics):
     @no_var_expand
     def vtables(self, line: str) -> object:
         """Show the tables that have vectors."""
+        from .. import db, overview
+
         asked = cell.parse_tables(line, self._names)
         database = db.get(asked.connection)
         found = overview.detail(database, asked.table) if asked.table else overview.tables(database)
@@ -66,6 +71,10 @@ class PgvecMagics(Magics):
     @no_var_expand
     def vload(self, line: str) -> object:
         """Load rows and vectors."""
+        from .. import db
+        from ..load import load
+        from .progress import LoadProgress
+
         asked = cell.parse_load(line, self._names)
         with LoadProgress(in_notebook=hasattr(self.shell, "kernel")) as progress:
             report = load(db.get(asked.connection), asked.table, asked.source, **asked.options, progress=progress)
@@ -75,6 +84,9 @@ class PgvecMagics(Magics):
     @no_var_expand
     def vsearch(self, line: str, body: str | None = None) -> object:
         """Search a table."""
+        from .. import db
+        from ..search import dry_run, search
+
         asked = cell.parse_search(line, body, self._names, self._defaults)
         database = db.get(asked.connection)
         if asked.dry_run:
@@ -86,6 +98,9 @@ class PgvecMagics(Magics):
     @no_var_expand
     def vsql(self, line: str, body: str) -> object:
         """Run SQL."""
+        from .. import db
+        from ..search import sql
+
         asked = cell.parse_sql(line, body, self._names)
         return self._kept(asked.output, sql(db.get(asked.connection), asked.text, **asked.options))
 
@@ -108,6 +123,8 @@ class PgvecMagics(Magics):
 
 def _connected(asked: cell.ConnectRequest) -> Database:
     """Return the open connection of that name, or a new one."""
+    from .. import db
+
     if isinstance(asked.source, str) and asked.source in db.names():
         return db.use(asked.source)
     return db.connect(
@@ -121,6 +138,8 @@ def _connected(asked: cell.ConnectRequest) -> Database:
 
 def _password_note(line: str, asked: cell.ConnectRequest) -> tuple[str, ...]:
     """Warn of a password that was typed: what comes out of a variable does not stand in the notebook."""
+    from .. import db
+
     if not isinstance(asked.source, str) or asked.source not in line or not db.has_password(asked.source):
         return ()
     return ("the password now stands in this notebook and in %history: $PGVEC_DSN or ~/.pgpass keep it out",)

@@ -13,8 +13,9 @@ from ..sqltext import bind, check_condition, check_setting
 if TYPE_CHECKING:
     from .request import Search
 
-# Options that are whole numbers, and the least that each may be.
+# Options that are whole numbers, and the least that each may be; and what a search must have.
 _LEAST = {"k": 1, "offset": 0, "candidates": 1, "rrf_k": 1, "ef_search": 1, "probes": 1}
+_REQUIRED = ("table", "k", "offset", "rrf_k")
 _WORDS = ("table", "text", "column", "metric", "per", "language")
 _SEVERAL = ("where", "similar_to", "columns", "settings")
 _SETTINGS = {"ef_search": "hnsw.ef_search", "probes": "ivfflat.probes"}
@@ -30,9 +31,11 @@ def check_types(search: Search) -> None:
     """UsageError for names and texts that are no text, and for one value where a tuple stands for several."""
     for name in _WORDS:
         value = getattr(search, name)
-        if value is not None and not isinstance(value, str):
+        if value is None and name not in _REQUIRED:
+            continue
+        if not isinstance(value, str):
             raise UsageError(f"{_option(name)}: expected text, got {value!r}")
-        if value is not None and not value.strip():
+        if not value.strip():
             what = "write what to look for below the magic line" if name == "text" else None
             raise UsageError("the query text is empty" if name == "text" else f"{_option(name)} is empty", what)
     for name in _SEVERAL:
@@ -49,7 +52,9 @@ def check_numbers(search: Search) -> None:
     """UsageError for a number that is none, or out of its range."""
     for name, least in _LEAST.items():
         value: Any = getattr(search, name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least):
+        if value is None and name not in _REQUIRED:
+            continue
+        if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
             raise UsageError(f"{_option(name)}: {value!r} is not a whole number of {least} or more")
     for name in ("min_score", "max_distance"):
         if getattr(search, name) is not None and not _is_number(getattr(search, name)):

@@ -130,11 +130,13 @@ def choose_scan(
     that the filter leaves (None without a filter), ``rows`` of the table's rows, ``others`` further indexes that
     Postgres may use in place of ``index``.
     """
-    in_force = {**in_force, **{name.strip().lower(): value.strip() for name, value in search.settings}}
+    in_force = {**in_force, **{name.strip().lower(): value.strip().lower() for name, value in search.settings}}
     indexes = (index, *others) if index is not None else ()
     choice = _Choice(search, indexes, version, in_force, matching, rows)
     if search.as_is:
-        return Scan("as-is", choice.candidates, _with_citus(choice, _given(search)), "nothing set")
+        given = _given(search)
+        why = "" if given or search.settings else "nothing set"
+        return Scan("as-is", choice.candidates, _with_citus(choice, given), why)
     if search.strategy == "exact":
         return Scan("exact", choice.candidates, why="as asked")
     if index is None:

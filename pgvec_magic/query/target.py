@@ -132,7 +132,9 @@ def _vector_column(search: Search, table: TableInfo) -> VectorColumn:
     named = {column.name: column for column in table.vectors}
     if search.column is not None:
         if search.column not in named:
-            raise UsageError(f"{table.label} has no vector column {search.column!r}", did_you_mean(search.column, named))
+            raise UsageError(
+                f"{table.label} has no vector column {search.column!r}", did_you_mean(search.column, named)
+            )
         return named[search.column]
     if len(named) == 1:
         return table.vectors[0]

@@ -144,7 +144,7 @@ class Result:
         return (0.0, 1.0 if is_cosine else largest)
 
     def _labels(self, found: Found) -> list[str]:
-        wanted = [*found.target.table.key, found.target.table.text_column]
+        wanted = ["title", "name", found.target.table.text_column, *found.target.table.key]
         name = next((column for column in wanted if column in self.columns), self.columns[0])
         return [render.text_of(value, 40) for value in self.column(name)]
 

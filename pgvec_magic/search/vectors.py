@@ -94,8 +94,9 @@ def _vectors_of_rows(db: Database, search: Search, target: Target) -> list[np.nd
     rows = db.run(Query(sql, {"ids": list(search.similar_to)}, reads=True)).rows
     vectors = [vector for _, vector in rows if vector is not None]
     if len(vectors) < len({str(key) for key in search.similar_to}):
-        without = {str(key) for key in search.similar_to} - {str(key) for key, vector in rows if vector is not None}
-        raise UsageError(f"{table.label} has no row with a vector under {table.key[0]} {', '.join(sorted(without))}")
+        found = {str(key) for key, vector in rows if vector is not None}
+        missing = ", ".join(str(key) for key in search.similar_to if str(key) not in found)
+        raise UsageError(f"{table.label} has no row with a vector under {table.key[0]} {missing}")
     if len({len(vector) for vector in vectors}) > 1:
         raise UsageError("the rows to search from have vectors of different dimensions", "give one of them")
     return vectors

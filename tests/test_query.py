@@ -1,0 +1,388 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pgvec_magic.catalog import Column, TableInfo, TextSource, VectorColumn, VectorIndex
+from pgvec_magic.errors import UsageError
+from pgvec_magic.query import Query, Scan, Search, build, choose_scan, keyword
+from pgvec_magic.query.target import find_target
+
+INDEX = VectorIndex("docs_embedding_idx", "embedding", "hnsw", "cosine")
+IVFFLAT = replace(INDEX, name="flat", method="ivfflat", options=("lists=400",))
+DOCS = TableInfo(
+    schema="public",
+    name="docs",
+    kind="table",
+    sql_name="docs",
+    columns=(
+        Column("id", "bigint", nullable=False),
+        Column("title", "text"),
+        Column("embedding", "vector"),
+        Column("fts", "tsvector"),
+        Column("many", "vector[]"),
+    ),
+    vectors=(VectorColumn("embedding", "vector", 3, nullable=False),),
+    indexes=(INDEX,),
+    key=("id",),
+    texts=(TextSource("fts", "english", True),),
+    rows=1_000_000,
+)
+V = np.array([1, 2, 3], dtype=np.float32)
+
+
+def a_search(**options: Any) -> Search:
+    given = {"text": "x"} if options.get("mode") == "keyword" else {"vector": V}
+    return Search(**{"table": "docs", **given, **options})
+
+
+def scan(matching: int | None = None, *, index: VectorIndex | None = INDEX, **options: Any) -> Scan:
+    """The scan of a search on a million rows with pgvector 0.8 and its defaults."""
+    given: dict[str, Any] = {
+        "version": (0, 8, 6),
+        "in_force": {"hnsw.ef_search": "40"},
+        "rows": 1_000_000,
+        "others": (),
+    }
+    passed = {name: options.pop(name, value) for name, value in given.items()}
+    return choose_scan(a_search(**options), index, matching=matching, **passed)
+
+
+def statement(table: TableInfo = DOCS, chosen: Scan | None = None, **options: Any) -> Query:
+    search = a_search(**options)
+    return build(search, find_target(search, table), chosen or scan(**options), V)
+
+
+# --- a request that cannot be meant -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"k": 0}, "-k: 0 is not a whole number of 1 or more"),
+        ({"k": 2.5}, "-k: 2.5"),
+        ({"k": "10"}, "-k: '10'"),
+        ({"k": True}, "-k: True"),
+        ({"k": None}, "-k: None"),
+        ({"offset": -1}, "--offset: -1 is not a whole number of 0 or more"),
+        ({"candidates": 0}, "--candidates: 0"),
+        ({"rrf_k": 0}, "--rrf-k: 0"),
+        ({"ef_search": 1001}, r"hnsw.ef_search: '1001' is out of range"),
+        ({"ef_search": 0}, "--ef-search: 0"),
+        ({"probes": 40_000}, r"ivfflat.probes: '40000' is out of range"),
+        ({"mode": "vectors"}, "--mode: 'vectors' is not one of vector, keyword, hybrid"),
+        ({"strategy": ["ann"]}, "--strategy: "),
+        ({"table": ""}, "the table is empty"),
+        ({"table": 3}, "the table: expected text, got 3"),
+        ({"text": 3}, "the query text: expected text"),
+        ({"text": " \n", "vector": None}, "the query text is empty"),
+        ({"column": 1}, "--column: expected text"),
+        ({"metric": ""}, "--metric is empty"),
+        ({"per": 7}, "--per: expected text"),
+        ({"language": b"x"}, "--language: expected text"),
+        ({"where": "id = 1"}, "--where: expected a tuple"),
+        ({"where": (1,)}, "--where and --columns: expected text, got 1"),
+        ({"columns": ["id"]}, "--columns: expected a tuple"),
+        ({"where": ("id = 1; DROP TABLE docs",)}, "a condition cannot hold a ;"),
+        ({"where": ("id = 1) OR (1 = 1",)}, "closes nothing"),
+        ({"where": ("",)}, "the condition is empty"),
+        ({"where": ("id = :x",)}, "there is no variable 'x'"),
+        ({"where": ("id = :itm",), "params": {"item": 1}}, "did you mean 'item'"),
+        ({"params": [1]}, "params: expected a dict"),
+        ({"min_score": "high"}, "--min-score: 'high' is not a number"),
+        ({"max_distance": math.nan}, "--max-distance: nan is not a number"),
+        ({"max_distance": math.inf}, "--max-distance: inf is not a number"),
+        ({"min_score": 0.5, "max_distance": 0.5}, "say the same thing twice"),
+        ({"weights": (1,)}, "--weights takes two numbers"),
+        ({"weights": (0, 0)}, "--weights"),
+        ({"weights": (-1, 2)}, "--weights"),
+        ({"weights": ("a", "b")}, "--weights"),
+        ({"weights": 1}, "--weights"),
+        ({"settings": (("hnsw.ef_search", "5000"),)}, "out of range"),
+        ({"settings": (("role", "postgres"),)}, "role cannot be set here"),
+        ({"settings": (("hnsw.ef_serach", "50"),)}, "did you mean 'hnsw.ef_search'"),
+        ({"as_is": True, "strategy": "exact"}, "--as-is leaves the scan to Postgres, --strategy exact does not"),
+        ({"vector": None}, "give one thing to look for"),
+        ({"text": "x"}, "give one thing to look for"),
+        ({"similar_to": (1,)}, "give one thing to look for"),
+        ({"vector": None, "similar_to": (None,)}, "None is no row's key"),
+        ({"mode": "hybrid"}, "a hybrid search needs a query text"),
+        ({"mode": "hybrid", "text": "x", "similar_to": (1,)}, "two vectors to search from"),
+        ({"mode": "keyword", "text": None}, "a keyword search needs a query text"),
+        ({"mode": "keyword", "vector": V}, "a keyword search takes a text only"),
+        ({"mode": "keyword", "min_score": 0.5}, "no distance that a threshold could cut"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        a_search(**options)
+    assert said in str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    search = a_search(k=np.int64(3), offset=np.int32(1), max_distance=np.float32(0.5), weights=[np.float64(1), 2])
+    query = build(search, find_target(search, DOCS), scan(), V)
+    assert "LIMIT 3 OFFSET 1" in query.sql
+    assert "<= 0.5\n" in query.sql
+
+
+# --- the choice of a scan ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "candidates", "settings"),
+    [
+        ({}, "ann", 10, {"hnsw.ef_search": "40"}),
+        ({"k": 60, "offset": 30}, "ann", 90, {"hnsw.ef_search": "90"}),
+        ({"k": 1000}, "ann", 1000, {"hnsw.ef_search": "1000"}),
+        ({"k": 1001}, "iterative", 1001, {"hnsw.iterative_scan": "relaxed_order", "hnsw.ef_search": "1000"}),
+        ({"k": 20_001}, "exact", 20_001, {}),
+        ({"k": 1001, "strategy": "ann"}, "ann", 1001, {"hnsw.ef_search": "1000"}),
+        ({"per": "title"}, "ann", 100, {"hnsw.ef_search": "100"}),
+        ({"min_score": 0.5}, "ann", 10, {"hnsw.ef_search": "200"}),
+        ({"similar_to": (1, 2), "vector": None, "k": 60}, "ann", 60, {"hnsw.ef_search": "62"}),
+        ({"mode": "hybrid", "text": "x"}, "ann", 40, {"hnsw.ef_search": "40"}),
+        ({"mode": "hybrid", "text": "x", "k": 20}, "ann", 80, {"hnsw.ef_search": "80"}),
+        ({"candidates": 500}, "ann", 500, {"hnsw.ef_search": "500"}),
+        ({"candidates": 5}, "ann", 10, {"hnsw.ef_search": "40"}),
+        ({"ef_search": 7}, "ann", 10, {"hnsw.ef_search": "7"}),
+        ({"in_force": {"hnsw.ef_search": "300"}}, "ann", 10, {"hnsw.ef_search": "300"}),
+        ({"strategy": "exact"}, "exact", 10, {}),
+        ({"index": None}, "exact", 10, {}),
+        ({"strategy": "ann", "index": None}, "exact", 10, {}),
+        ({"rows": 200}, "exact", 10, {}),
+        ({"rows": 200, "strategy": "ann"}, "ann", 10, {"hnsw.ef_search": "40"}),
+        ({"rows": 200, "ef_search": 10}, "ann", 10, {"hnsw.ef_search": "10"}),
+        ({"rows": 20_000, "k": 5000}, "exact", 5000, {}),
+        ({"rows": None}, "ann", 10, {"hnsw.ef_search": "40"}),
+        ({"as_is": True}, "as-is", 10, {}),
+        ({"as_is": True, "where": ("id > 3",)}, "as-is", 10, {}),
+        ({"as_is": True, "ef_search": 20}, "as-is", 10, {"hnsw.ef_search": "20"}),
+        ({"index": replace(INDEX, method="diskann")}, "iterative", 10, {}),
+        ({"index": IVFFLAT}, "iterative", 10, {"ivfflat.iterative_scan": "relaxed_order", "ivfflat.probes": "20"}),
+        (
+            {"index": IVFFLAT, "probes": 3},
+            "iterative",
+            10,
+            {"ivfflat.iterative_scan": "relaxed_order", "ivfflat.probes": "3"},
+        ),
+        ({"index": IVFFLAT, "strategy": "ann"}, "ann", 10, {"ivfflat.probes": "20"}),
+    ],
+)
+def test_a_scan_without_a_filter(given: dict[str, Any], kind: str, candidates: int, settings: dict[str, str]) -> None:
+    chosen = scan(**given)
+    assert (chosen.kind, chosen.candidates, dict(chosen.settings)) == (kind, candidates, settings)
+
+
+ITERATIVE = {"hnsw.iterative_scan": "relaxed_order", "hnsw.ef_search": "200"}
+
+
+@pytest.mark.parametrize(
+    ("matching", "given", "kind", "candidates", "settings"),
+    [
+        (10_000, {}, "exact", 40, {}),
+        (20_000, {}, "iterative", 40, ITERATIVE),
+        (500_000, {}, "iterative", 100, ITERATIVE),  # as many as the first pass has anyway
+        (1_000_000, {}, "iterative", 200, ITERATIVE),
+        (2_000_000, {}, "iterative", 200, ITERATIVE),  # an estimate may be beyond the count of another day
+        (500_000, {"mode": "hybrid", "text": "x"}, "iterative", 40, ITERATIVE),
+        (500_000, {"k": 100}, "iterative", 400, ITERATIVE | {"hnsw.ef_search": "400"}),
+        (100_000, {"k": 1000}, "exact", 4000, {}),  # walking past 40,000 rows costs more than sorting 100,000
+        (500_000, {"rows": None}, "iterative", 40, ITERATIVE),
+        (10, {"strategy": "iterative"}, "iterative", 40, ITERATIVE),
+        (10, {"strategy": "ann"}, "ann", 40, {"hnsw.ef_search": "200"}),
+        (10, {"ef_search": 50}, "iterative", 40, ITERATIVE | {"hnsw.ef_search": "50"}),
+        (10, {"settings": (("hnsw.max_scan_tuples", "5"),)}, "iterative", 40, ITERATIVE),
+        (20_000, {"settings": ((" HNSW.iterative_scan", "OFF"),)}, "ann", 40, {"hnsw.ef_search": "200"}),
+        (20_000, {"version": (0, 7, 4)}, "ann", 40, {"hnsw.ef_search": "200"}),
+        (10_000, {"version": (0, 7, 4)}, "exact", 40, {}),
+        (900_000, {"version": (0, 7, 4), "k": 300}, "exact", 1200, {}),
+    ],
+)
+def test_a_scan_with_a_filter(
+    matching: int, given: dict[str, Any], kind: str, candidates: int, settings: dict[str, str]
+) -> None:
+    chosen = scan(matching, **{"where": ("id > 3",), **given})
+    assert (chosen.kind, chosen.candidates, dict(chosen.settings)) == (kind, candidates, settings)
+    assert chosen.may_stop_early == (kind != "exact")
+
+
+def test_why_a_scan_was_chosen_is_said() -> None:
+    assert scan().why == ""
+    assert scan(1500, where=("id > 3",)).why == "the filter leaves about 1,500 rows"
+    assert scan(1, where=("id > 3",)).why == "the filter leaves about 1 row"
+    assert scan(rows=200).why == "there are about 200 rows"
+    assert scan(k=30_000).why == "30,000 rows are more than an index scan gives"
+    assert scan(20_000, where=("id > 3",), version=(0, 7)).why == "iterative scans need pgvector 0.8"
+    assert scan(index=None).why == "no index to use"
+    assert scan(strategy="exact").why == "as asked"
+
+
+def test_a_setting_in_force_that_relaxes_the_order_is_reckoned_with() -> None:
+    relaxed = {"hnsw.iterative_scan": "relaxed_order", "hnsw.ef_search": "40"}
+    assert scan(in_force=relaxed).kind == "iterative"
+    assert dict(scan(in_force=relaxed, strategy="ann").settings) == {
+        "hnsw.iterative_scan": "off",
+        "hnsw.ef_search": "40",
+    }
+    assert scan(in_force=relaxed, as_is=True).settings == ()
+
+
+def test_every_index_that_postgres_may_use_is_set() -> None:
+    both = scan(others=[IVFFLAT])
+    assert dict(both.settings) == {
+        "hnsw.iterative_scan": "relaxed_order",
+        "ivfflat.iterative_scan": "relaxed_order",
+        "hnsw.ef_search": "40",
+        "ivfflat.probes": "20",
+    }
+
+
+def test_on_citus_the_workers_get_the_settings_too() -> None:
+    citus = {"citus.propagate_set_commands": "none"}
+    assert scan(in_force=citus).settings[0] == ("citus.propagate_set_commands", "'local'")
+    assert scan(in_force=citus, as_is=True).settings == ()
+    assert len(scan(in_force=citus, as_is=True, settings=(("hnsw.ef_search", "9"),)).settings) == 1
+    assert statement(chosen=scan(in_force=citus), settings=(("work_mem", "1MB"),)).settings == (
+        ("citus.propagate_set_commands", "'local'"),
+        ("hnsw.ef_search", "40"),
+        ("work_mem", "'1MB'"),
+    )
+
+
+# --- the statement ----------------------------------------------------------------------------------------------------
+
+
+def test_the_plain_statement_is_what_a_person_would_write() -> None:
+    query = statement(k=3)
+    assert query.sql == ("SELECT id, title, embedding <=> %(query vector)s AS distance\nFROM docs\nORDER BY 3\nLIMIT 3")
+    assert list(query.params) == ["query vector"]
+    assert query.settings == (("hnsw.ef_search", "40"),)
+    assert query.reads
+
+
+def test_a_filter_stands_on_lines_of_its_own_in_a_step_of_its_own() -> None:
+    query = statement(
+        chosen=Scan("iterative", 40), where=("title LIKE 'a%' -- x", "id = :x"), params={"x": 1, "y": 2}, k=3, offset=6
+    )
+    assert query.sql == (
+        "WITH candidates AS MATERIALIZED (\n"
+        "SELECT id, title, embedding <=> %(query vector)s AS distance\nFROM docs\n"
+        "WHERE (\ntitle LIKE 'a%%' -- x\n)\n  AND (\nid = %(x)s\n)\nORDER BY 3\nLIMIT 40\n)\n"
+        "SELECT id, title, distance\nFROM candidates\nORDER BY distance + 0, id\nLIMIT 3 OFFSET 6"
+    )
+    assert set(query.params) == {"query vector", "x"}
+
+
+def test_an_exact_statement_cannot_use_a_vector_index_and_breaks_ties_by_the_key() -> None:
+    assert (
+        "(embedding <=> %(query vector)s) + 0 AS distance\nFROM docs\nORDER BY 3, id\n"
+        in statement(strategy="exact").sql
+    )
+
+
+def test_the_vector_is_sent_once() -> None:
+    for options in ({}, {"strategy": "exact"}, {"per": "title"}, {"max_distance": 1}, {"mode": "hybrid", "text": "x"}):
+        assert statement(**options).sql.count("%(query vector)s") == 1
+
+
+def test_a_threshold_lets_through_the_score_that_it_names() -> None:
+    assert "WHERE distance <= 0.2\n" in statement(min_score=0.8).sql
+    assert "WHERE distance <= 0.3\n" in statement(min_score=0.7).sql
+    assert "WHERE distance <= 0.123456789\n" in statement(max_distance=0.123456789).sql
+    rng = np.random.default_rng(1)
+    for distance in rng.random(300).tolist():
+        written = statement(min_score=1 - distance).sql.partition("WHERE distance <= ")[2].partition("\n")[0]
+        assert distance <= float(written) <= distance + 2e-12
+
+
+def test_names_of_all_kinds_are_quoted_and_their_percent_signs_doubled() -> None:
+    odd = replace(
+        DOCS,
+        name='T%"',
+        sql_name='"S %"."T%"""',
+        columns=(Column("order", "bigint"), Column('a"b%', "text"), Column("distance", "int"), Column("e%", "vector")),
+        vectors=(VectorColumn("e%", "vector", 3),),
+        key=("order",),
+        extension_schema="ext %",
+        indexes=(),
+    )
+    assert statement(odd, k=1, columns=('a"b%', "order")).sql == (
+        'SELECT "a""b%%", "order", "e%%" OPERATOR("ext %%".<=>) %(query vector)s AS distance_1\n'
+        'FROM "S %%"."T%%"""\nWHERE "e%%" IS NOT NULL\nORDER BY 3\nLIMIT 1'
+    )
+
+
+def test_a_table_called_as_a_part_of_the_statement_is_named_with_its_schema() -> None:
+    for name in ("candidates", "query_vector", "fused", "all_words"):
+        sql = statement(replace(DOCS, name=name, sql_name=name), mode="hybrid", text="x").sql
+        assert f"FROM public.{name}" in sql
+        assert f"JOIN public.{name} AS d" in sql
+
+
+def test_words_are_bound_once_in_each_form() -> None:
+    query = statement(mode="keyword", text='read  -csv\x00 -"two words" files')
+    assert query.params == {
+        "query text": 'read -csv -"two words" files',
+        "wanted text": "read     files",
+        "unwanted text": '-csv -"two words"',
+    }
+    assert "unwanted text" not in statement(mode="keyword", text="well-known a - b").params
+    assert len(keyword.params("word " * 1000)[keyword.TEXT].split()) == 200
+    assert keyword.is_cut("word " * 201)
+    assert not keyword.is_cut("word " * 200)
+    assert max(map(len, keyword.params("x" * 9000)[keyword.TEXT].split())) == 500
+
+
+def test_columns_that_nobody_reads_are_left_out_unless_asked_for() -> None:
+    assert find_target(a_search(), DOCS).columns == ("id", "title")
+    assert find_target(a_search(columns=("embedding", "many")), DOCS).columns == ("embedding", "many")
+
+
+# --- what of a table is searched --------------------------------------------------------------------------------------
+
+
+def usual_metric(*indexes: VectorIndex, **options: Any) -> tuple[str, list[str]]:
+    vectors = find_target(a_search(**options), replace(DOCS, indexes=indexes)).need_vectors()
+    return vectors.metric.name, [index.name for index in vectors.indexes]
+
+
+def test_the_metric_is_that_of_the_index() -> None:
+    l2, ip = replace(INDEX, name="l2", metric="l2"), replace(INDEX, name="ip", metric="ip")
+    assert usual_metric() == ("cosine", [])
+    assert usual_metric(l2) == ("l2", ["l2"])
+    assert usual_metric(l2, INDEX) == ("cosine", ["docs_embedding_idx"])
+    assert usual_metric(replace(ip, valid=False), l2) == ("l2", ["l2"])
+    assert usual_metric(replace(ip, valid=False)) == ("ip", [])
+    assert usual_metric(replace(ip, where="(id > 1)"), l2) == ("l2", ["l2"])
+    assert usual_metric(l2, metric="ip") == ("ip", [])
+    assert usual_metric(replace(l2, column="other"), replace(ip, column=None)) == ("cosine", [])
+    assert usual_metric(replace(INDEX, metric=None, method="diskann")) == ("cosine", [])
+
+
+def test_a_partial_index_may_serve_a_search_with_a_condition() -> None:
+    part, flat = replace(INDEX, name="part", where="(id > 1)"), replace(IVFFLAT, name="flat")
+    assert usual_metric(part) == ("cosine", [])
+    assert usual_metric(part, where=("id > 2",)) == ("cosine", ["part"])
+    assert usual_metric(part, flat, INDEX, where=("id > 2",))[1] == ["docs_embedding_idx", "flat", "part"]
+    assert usual_metric(replace(part, where="(embedding IS NOT NULL)")) == ("cosine", ["part"])
+
+
+def test_what_a_table_lacks_is_said() -> None:
+    several = replace(DOCS, vectors=(*DOCS.vectors, VectorColumn("other", "vector", 3)))
+    for table, options, said in (
+        (several, {}, "docs has several vector columns\nchoose one: --column embedding | other"),
+        (replace(DOCS, vectors=()), {}, "docs has no vector column"),
+        (replace(DOCS, texts=()), {"mode": "hybrid", "text": "x"}, "docs has no text column for a hybrid search"),
+        (replace(DOCS, key=()), {"mode": "hybrid", "text": "x"}, "docs has no key, by which hybrid tells rows apart"),
+        (DOCS, {"per": "titel"}, "docs has no column 'titel'\ndid you mean 'title'"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            find_target(a_search(**options), table)
+        assert said in str(caught.value)
+    assert find_target(a_search(column="other"), several).need_vectors().column.name == "other"
+    assert find_target(a_search(mode="keyword"), replace(DOCS, vectors=())).vectors is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,13 +19,14 @@ Row = tuple[object, ...]
 HINT_NO_TABLES = "no table here has a vector column yet: %vload docs sample:pydocs makes one"
 
 
-class _Shown:
+class _Shown(ABC):
     """Shows itself as a grid in every front end."""
 
     __slots__ = ()
 
+    @abstractmethod
     def _grid(self) -> render.Grid:
-        raise NotImplementedError
+        """What is shown."""
 
     def __repr__(self) -> str:
         return render.text(self._grid())

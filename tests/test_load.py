@@ -127,7 +127,9 @@ def test_types_come_back_as_they_went(db: Database, raw: connection) -> None:
     back["raw"], back["key"] = bytes(back["raw"]), uuid.UUID(back["key"])
     assert back == row
     assert rows(raw, f"SELECT {', '.join(list(row)[2:])} FROM docs WHERE id = 1") == [(None,) * (len(row) - 2)]
-    types = dict(rows(raw, "SELECT attname, atttypid::regtype::text FROM pg_attribute WHERE attrelid = 'docs'::regclass"))
+    types = dict(
+        rows(raw, "SELECT attname, atttypid::regtype::text FROM pg_attribute WHERE attrelid = 'docs'::regclass")
+    )
     assert [types[name] for name in row] == [
         *("bigint", "text", "bigint", "double precision", "boolean", "timestamp with time zone", "date"),
         *("time without time zone", "interval", "numeric", "uuid", "bytea", "jsonb", "jsonb", "numeric"),
@@ -149,7 +151,7 @@ def test_dtypes_of_pandas(db: Database, raw: connection) -> None:
         }
     )
     load(db, "docs", source, embedder=letters)
-    columns = 'nullable, flag, single, naive AT TIME ZONE \'UTC\', zoned AT TIME ZONE \'UTC\', "class", nothing'
+    columns = "nullable, flag, single, naive AT TIME ZONE 'UTC', zoned AT TIME ZONE 'UTC', \"class\", nothing"
     assert rows(raw, f"SELECT {columns} FROM docs ORDER BY id") == [
         (1, True, 1.5, datetime.datetime(2020, 1, 1), datetime.datetime(2019, 12, 31, 23), "x", None),
         (None, None, None, None, None, None, None),
@@ -169,13 +171,13 @@ def test_dicts_become_jsonb_with_an_index(db: Database, raw: connection) -> None
 def test_names_need_no_care(db: Database, raw: connection, name: str) -> None:
     execute(raw, "CREATE SCHEMA a")
     columns = {"id": 'i"d %s', "content": "con'tent %(x)s", "kind": "{kind}"}
+    options: dict[str, Any] = {"text": "con'tent %(x)s", "id": 'i"d %s', "column": 'em"b %', "embedder": letters}
     source = frame().rename(columns=columns).assign(meta=[{}, {}, {}])
     for _ in range(2):
-        load(db, name, source, text=columns["content"], id=columns["id"], column='em"b %', embedder=letters)
-    report = load(db, name, source.assign(**{"{kind}": 7}), text=columns["content"], id=columns["id"], column='em"b %', embedder=letters)
+        load(db, name, source, **options)
+    report = load(db, name, source.assign(**{"{kind}": 7}), **options)
     assert (report.updated, report.unchanged) == (3, 0)
-    report = load(db, name, source, text=columns["content"], id=columns["id"], column='em"b %', embedder=letters, replace=True)
-    assert report.inserted == 3
+    assert load(db, name, source, **options, replace=True).inserted == 3
     assert len(catalog.table(db, name).columns) == 6
 
 
@@ -247,7 +249,7 @@ def test_the_source_may_be_many_things(db: Database) -> None:
         def to_pandas(self) -> pd.DataFrame:
             return frame(2)
 
-    sources = [(generator(), 7), ([frame(3), frame(3, 3)], 6), ((dict(id=i, content="x") for i in range(5)), 5)]
+    sources = [(generator(), 7), ([frame(3), frame(3, 3)], 6), (({"id": i, "content": "x"} for i in range(5)), 5)]
     sources += [(frame(2).set_index("id"), 2), (Arrow(), 2), ([{"id": 1, "content": "x"}], 1)]
     for i, (source, count) in enumerate(sources):
         assert load(db, f"docs{i}", source, embedder=letters).inserted == count

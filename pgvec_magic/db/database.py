@@ -164,7 +164,6 @@ class Database:
         try:
             self._link.send("", f"BEGIN{' READ ONLY' * self.readonly};{_prefix(self._limit())}", {})
             done = [self._step(step) for step in steps]
-            self._worker.check()
             committing = True
             self._link.send("", "COMMIT", {})
         except BaseException as error:
@@ -217,8 +216,5 @@ def _prefix(settings: Iterable[Setting]) -> str:
 @functools.lru_cache(maxsize=256)
 def _refuse_escape(sql: str) -> None:
     """UsageError for SQL that could end the read-only transaction that its message is, or outlive it."""
-    found = statements(sql)
-    if len(found) > 1:
-        raise UsageError("a read-only connection takes one statement at a time", "send them one by one")
-    for statement in found:
+    for statement in statements(sql):
         check_readonly(statement)

@@ -16,7 +16,7 @@ def as_text(value: Any) -> str:
     if isinstance(value, bytes):
         return f"\\x{value.hex()}"
     if isinstance(value, Mapping | list | tuple) or hasattr(value, "tolist"):
-        return json.dumps(plain(value), default=plain, ensure_ascii=False)
+        return json.dumps(value, default=plain, ensure_ascii=False)
     return str(value)
 
 

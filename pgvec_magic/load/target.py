@@ -15,8 +15,6 @@ from .layout import Layout
 
 UNFINISHED = "pgvec: being loaded"
 _SQL_TYPES = {"int8": "bigint", "float8": "double precision", "bool": "boolean"}
-# Types that pgvector casts a vector to.
-_CAST_FROM_VECTOR = ("halfvec", "sparsevec")
 _VECTOR_TYPE = """
 SELECT t.oid::regtype::text FROM pg_type AS t JOIN pg_extension AS e ON t.typnamespace = e.extnamespace
 WHERE e.extname = 'vector' AND t.typname = 'vector'
@@ -37,18 +35,20 @@ SELECT NOT EXISTS (SELECT FROM {table}), coalesce(obj_description(%(table)s::reg
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column that is written: its type's name in ``pg_type``, and its type as SQL."""
+    """A column that is written: its type's name in ``pg_type`` and as SQL, and whether it is the vector of the load."""
 
     name: str
     kind: str
     sql_type: str
+    is_vector: bool = False
 
     @property
     def staged(self) -> str:
         """The type in which it is sent; where that is not its own, the server casts it."""
-        if self.kind in _CAST_FROM_VECTOR:
-            return self.sql_type.replace(self.kind, "vector").partition("(")[0]
-        return self.sql_type if self.kind in ENCODED or self.kind == "vector" else "text"
+        if self.is_vector:
+            is_own = self.kind == "vector"
+            return self.sql_type if is_own else self.sql_type.replace(self.kind, "vector").partition("(")[0]
+        return self.sql_type if self.kind in ENCODED else "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Target:
     """A table as a load sees it, with only the columns it writes, in the order of the layout.
 
     ``exists`` and ``empty`` are of the start; ``unfinished`` was made by a load that did not come to its end;
+    ``partitioned`` has rows only in other tables;
     ``embedder`` is the remembered model; ``operators`` the schema of pgvector as SQL with a dot, where it is needed.
     """
 
@@ -67,6 +68,7 @@ class Target:
     exists: bool
     empty: bool
     unfinished: bool
+    partitioned: bool = False
     embedder: str | None = None
     operators: str = ""
 
@@ -103,7 +105,7 @@ def existing(db: Database, info: TableInfo, layout: Layout) -> Target:
     params = {"table": name, "mark": UNFINISHED}
     rows = db.run(Query(_COLUMNS, params, reads=True)).rows
     _check_columns(info, layout, rows)
-    by_name = {row[0]: Column(*row[:3]) for row in rows}
+    by_name = {name: Column(name, kind, sql, name == vector.name) for name, kind, sql, *_ in rows}
     empty, unfinished = db.run(Query(_STATE.format(table=name.replace("%", "%%")), params, reads=True)).rows[0]
     return Target(
         schema=info.schema,
@@ -114,6 +116,7 @@ def existing(db: Database, info: TableInfo, layout: Layout) -> Target:
         exists=True,
         empty=empty,
         unfinished=unfinished,
+        partitioned=info.kind == "partitioned table",
         embedder=vector.embedder,
         operators=f"{info.extension_schema}." if info.extension_schema else "",
     )
@@ -168,11 +171,12 @@ def planned(db: Database, table: str, layout: Layout, dimensions: int) -> Target
     vector = db.run(Query(_VECTOR_TYPE, reads=True)).rows[0][0]
     types = [(n, kind, _SQL_TYPES.get(kind, kind)) for n, kind in layout.types.items() if n != layout.id]
     key = layout.types.get(layout.id, "text")
-    columns = [(layout.id, key, _SQL_TYPES.get(key, key)), *types, (layout.vector, "vector", f"{vector}({dimensions})")]
+    columns = [Column(layout.id, key, _SQL_TYPES.get(key, key)), *(Column(*column) for column in types)]
+    columns.append(Column(layout.vector, "vector", f"{vector}({dimensions})", is_vector=True))
     return Target(
         schema=schema,
         name=name,
-        columns=tuple(Column(*column) for column in columns),
+        columns=tuple(columns),
         layout=layout,
         dimensions=dimensions,
         exists=False,

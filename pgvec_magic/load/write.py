@@ -123,9 +123,15 @@ SELECT {values} FROM {_STAGE} AS s LEFT JOIN {target.sql_name} AS t ON t.{key} =
 {self._wanted(key)}
 ORDER BY s.{key}
 {self._conflict(key)}
-RETURNING xmax = 0 AS inserted
+RETURNING {self._inserted(key)} AS inserted
 )
 SELECT count(*) FILTER (WHERE inserted), count(*) FROM written""")
+
+    def _inserted(self, key: str) -> str:
+        """Return the SQL that tells a row that is new; a row of a partition does not tell who locked it."""
+        if not self._target.partitioned:
+            return "t.xmax = 0"
+        return f"NOT EXISTS (SELECT FROM {self._target.sql_name} AS before WHERE before.{key} = t.{key})"
 
     def _sent(self, column: Column) -> str:
         """Return a staged value as the column takes it; a vector that was not sent is the one that is there."""

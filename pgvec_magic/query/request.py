@@ -80,8 +80,12 @@ class Search:
         return self.min_score is not None or self.max_distance is not None
 
     @property
+    def asked(self) -> dict[str, str]:
+        """The settings that the person gave, in small letters."""
+        return {name.strip().lower(): value.strip().lower() for name, value in self.settings}
+
+    @property
     def asks_for_index(self) -> bool:
         """Whether the person said how an index is scanned, and so wants such a scan."""
-        settings = [name.strip().lower() for name, _ in self.settings]
         given = self.ef_search is not None or self.probes is not None
-        return given or any(name.startswith(("hnsw.", "ivfflat.")) for name in settings)
+        return given or any(name.startswith(("hnsw.", "ivfflat.")) for name in self.asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ _PARTS = frozenset(["candidates", "query_vector", "vector_leg", "all_words", "so
 _UNREADABLE = frozenset(["vector", "halfvec", "sparsevec", "bit", "tsvector"])
 
 
+@functools.lru_cache(maxsize=1024)
 def ident(name: str) -> str:
     """Return a quoted identifier for the text of a ``Query``, where every ``%`` stands twice."""
     return quote_ident(name).replace("%", "%%")

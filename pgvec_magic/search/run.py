@@ -17,7 +17,8 @@ from .vectors import query_vector
 
 # What a statement meets when the table is not what it was a moment ago: no such table, schema, column, operator, type;
 # other dimensions.
-CHANGED = {"42P01", "3F000", "42703", "42883", "42704", "22000"}
+CHANGED = frozenset(["42P01", "3F000", "42703", "42883", "42704", "22000"])
+OPTIONS = frozenset(field.name for field in fields(Search)) - {"settings"} | {"exact", "set"}
 
 
 def search(db: Database, table: str | Search, text: str | None = None, **options: Any) -> Result:
@@ -43,9 +44,8 @@ def dry_run(db: Database, table: str | Search, text: str | None = None, **option
 
 def request(table: str, text: str | None = None, **options: Any) -> Search:
     """Return the request that keywords describe; UsageError for one that does not exist."""
-    known = {field.name for field in fields(Search)} - {"settings"} | {"exact", "set"}
-    for name in options.keys() - known:
-        raise UsageError(f"search() has no option {name!r}", did_you_mean(name, known))
+    for name in options.keys() - OPTIONS:
+        raise UsageError(f"search() has no option {name!r}", did_you_mean(name, OPTIONS))
     given = {name: value for name, value in options.items() if name not in ("exact", "set")}
     if options.get("exact"):
         if given.get("strategy", "exact") != "exact":

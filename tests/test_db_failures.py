@@ -222,3 +222,4 @@ def test_no_message_holds_a_long_value(db: Database) -> None:
         with pytest.raises(QueryError) as caught:
             db.run(Query(sql, {"v": sent}))
         assert len(str(caught.value)) < 1600, sql
+        assert len(caught.value.message.partition("\n")[0]) < (130 if sent is text else 510), sql

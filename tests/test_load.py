@@ -127,9 +127,7 @@ def test_types_come_back_as_they_went(db: Database, raw: connection) -> None:
     back["raw"], back["key"] = bytes(back["raw"]), uuid.UUID(back["key"])
     assert back == row
     assert rows(raw, f"SELECT {', '.join(list(row)[2:])} FROM docs WHERE id = 1") == [(None,) * (len(row) - 2)]
-    types = dict(
-        rows(raw, "SELECT attname, atttypid::regtype::text FROM pg_attribute WHERE attrelid = 'docs'::regclass")
-    )
+    types = dict(rows(raw, "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'docs'"))
     assert [types[name] for name in row] == [
         *("bigint", "text", "bigint", "double precision", "boolean", "timestamp with time zone", "date"),
         *("time without time zone", "interval", "numeric", "uuid", "bytea", "jsonb", "jsonb", "numeric"),

@@ -3,13 +3,14 @@ from __future__ import annotations
 import datetime
 import decimal
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from psycopg2.extensions import connection
+from psycopg2.extensions import connection, make_dsn
 
 from pgvec_magic import catalog
 from pgvec_magic.db import Database, connect
@@ -203,8 +204,8 @@ def test_types_that_a_table_has(db: Database, raw: connection) -> None:
         raw,
         """CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE DOMAIN code AS text CHECK (value ~ '^[a-z]+$');
            CREATE TABLE docs (id smallint PRIMARY KEY, content varchar(20), n int, r real, j json, m mood, c code,
-             ip inet, tags text[], grid int[], money numeric(10, 2), stamp timestamp, at timestamptz, day date, flag boolean,
-             small halfvec(3), embedding vector(3), span int4range, letter char(3))""",
+             ip inet, tags text[], grid int[], money numeric(10, 2), stamp timestamp, at timestamptz, day date,
+             flag boolean, small halfvec(3), embedding vector(3), span int4range, letter char(3))""",
     )
     row = {
         "id": 7,
@@ -274,25 +275,30 @@ def test_an_identity_goes_on_after_the_ids_loaded(db: Database, raw: connection)
         execute(raw, "DROP TABLE docs")
 
 
-def test_a_role_that_only_may_write(db: Database, raw: connection, dsn: str) -> None:
-    load(db, "docs", frame(), embedder=letters)
-    execute(
-        raw,
-        "COMMENT ON COLUMN docs.embedding IS NULL; DROP ROLE IF EXISTS pgvec_writer; CREATE ROLE pgvec_writer LOGIN PASSWORD 'p'",
-    )
-    execute(raw, "GRANT SELECT, INSERT, UPDATE ON docs TO pgvec_writer")
-    try:
-        from psycopg2.extensions import make_dsn
+@pytest.fixture
+def writer(raw: connection, dsn: str) -> Iterator[Database]:
+    """A role that may read and write docs, and owns nothing."""
+    name = f"pgvec_writer_{os.getpid()}"
+    execute(raw, f"CREATE ROLE {name} LOGIN PASSWORD 'p'; GRANT SELECT, INSERT, UPDATE ON docs TO {name}")
+    made = connect(make_dsn(dsn, user=name, password="p"), name="writer")
+    yield made
+    made.close()
+    execute(raw, f"DROP OWNED BY {name}; DROP ROLE {name}")
 
-        writer = connect(make_dsn(dsn, user="pgvec_writer", password="p"), name="writer")
-        report = load(writer, "docs", frame(5), embedder=letters)
-        assert counts(report) == (2, 0, 3, 0)
-        assert "only this kernel knows that the model is :letters" in str(report)
-        with pytest.raises(UsageError, match="belongs to somebody else"):
-            load(writer, "docs", frame(5), embedder=letters, replace=True)
-        writer.close()
-    finally:
-        execute(raw, "DROP OWNED BY pgvec_writer; DROP ROLE pgvec_writer")
+
+@pytest.fixture
+def docs(db: Database, raw: connection) -> None:
+    """A table of three rows whose model nobody knows."""
+    load(db, "docs", frame(), embedder=letters)
+    execute(raw, "COMMENT ON COLUMN docs.embedding IS NULL")
+
+
+def test_a_role_that_may_only_write(docs: None, writer: Database) -> None:
+    report = load(writer, "docs", frame(5), embedder=letters)
+    assert counts(report) == (2, 0, 3, 0)
+    assert "only this kernel knows that the model is :letters" in str(report)
+    with pytest.raises(UsageError, match="belongs to somebody else"):
+        load(writer, "docs", frame(5), embedder=letters, replace=True)
 
 
 @pytest.mark.parametrize(
@@ -375,9 +381,7 @@ def test_what_the_server_refuses_is_told_with_the_rows(db: Database, raw: connec
     )
     source = frame(25)
     source.loc[17, "kind"] = 5
-    with pytest.raises(
-        LoadError, match=r"(?s)rows 10 to 19 of the source.*were refused.*check constraint"
-    ):
+    with pytest.raises(LoadError, match=r"(?s)rows 10 to 19 of the source.*were refused.*check constraint"):
         load(db, "docs", source, embedder=letters)
     assert rows(raw, "SELECT count(*) FROM docs") == [(10,)]
 

@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection
 
-from pgvec_magic import catalog
+from pgvec_magic import catalog, embed
 from pgvec_magic.db import Database, connect
 from pgvec_magic.errors import QueryError, UsageError
 from pgvec_magic.query import Query, Search
@@ -552,6 +552,8 @@ def test_in_hybrid_a_filter_costs_neither_leg_rows(raw: connection, big: Databas
         assert result.found.leg == 20
     one_pass = search(big, "arc", "number", vector=START, where=condition, mode="hybrid", k=5, strategy="ann")
     assert one_pass.column("vector_rank") == [None] * 5
+    none = search(big, "arc", "nosuch", vector=START, where=condition, mode="hybrid", k=5, strategy="ann")
+    assert "5 of 5 rows are missing: the scan ended before it found them, if they exist" in none.notes[-1]
 
 
 def test_groups_that_are_far_are_found(raw: connection, db: Database) -> None:
@@ -577,7 +579,11 @@ def test_groups_that_are_far_are_found(raw: connection, db: Database) -> None:
         ({"k": 5, "offset": 2000}, "5 of 5 rows are missing: there are no more than 2,000 rows"),
         ({"max_distance": 0.01}, "the threshold, distance 0.01, cut the rest away: row 5 would have distance 0.012"),
         ({"max_distance": 0.01, "where": "id > 200"}, "the threshold, distance 0.01, cut every row away: the best has"),
-        ({"max_distance": 9, "k": 1001}, "1 of 1,001 rows are missing: there are only 1,000 rows"),
+        ({"max_distance": 9, "k": 1001}, "1 of 1,001 rows are missing: there are only 1,000 rows within the threshold"),
+        (
+            {"max_distance": 0.01, "mode": "hybrid", "text": "number 7"},
+            "5 of 10 rows are missing: there are only 5 rows that either leg finds within the threshold",
+        ),
         ({"max_distance": 0.01, "offset": 5}, "the threshold, distance 0.01, cut the rest away: row 6 would have"),
         (
             {"vector": None, "similar_to": [1, 2], "k": 1000},
@@ -644,6 +650,15 @@ def test_a_threshold_does_not_repeat_the_search_exactly(
     hybrid = search(here, "plain", "csv", vector=vector, min_score=0.999, mode="hybrid")
     assert hybrid.column("vector_rank") == [None] * 10
     assert len(hybrid) == 10
+
+
+def test_a_threshold_in_hybrid_does_not_repeat_it_exactly(
+    raw: connection, big: Database, counted: Callable[[Database], list[str]]
+) -> None:
+    raw.cursor().execute(ARC.format(index=HNSW))
+    sent = counted(big)
+    assert len(search(big, "arc", "number 7", vector=START, max_distance=0.01, mode="hybrid")) == 5
+    assert sum("<->" in text for text in sent) == 1
 
 
 def test_a_threshold_that_empties_the_vector_leg_is_said(here: Database) -> None:
@@ -954,6 +969,10 @@ def test_what_others_change_is_noticed_when_a_statement_fails(raw: connection, d
     assert len(search(db, "pages", vector=[1, 0])) == 7
     cursor.execute("ALTER TABLE pages DROP heading")
     assert search(db, "pages", vector=[1, 0]).columns == ("id", "body", "distance", "score")
+    cursor.execute("ALTER TABLE pages ADD note text DEFAULT 'new'")
+    assert search(db, "pages", vector=[1, 0], columns="note", per="note").column("note") == ["new"]
+    cursor.execute("ALTER TABLE pages DROP e, ADD e vector(4) DEFAULT '[1,2,3,4]'")
+    assert len(search(db, "pages", vector=[1, 0, 0, 0])) == 7
     cursor.execute("ALTER TABLE pages DROP e, ADD e vector(3) DEFAULT '[1,2,3]'")
     with pytest.raises(UsageError, match=r"has 2 dimensions, pages\.e has 3"):
         search(db, "pages", vector=[1, 0])
@@ -976,6 +995,10 @@ def test_what_people_mistype_is_tried_once(
         assert caught.value.sqlstate == code
         assert sum("<=>" in text for text in sent) == 1
         assert len(sent) <= 2
+    sent.clear()
+    with pytest.raises(UsageError):
+        search(db, "pages", vector=[1, 0], columns="nosuch")
+    assert len(sent) == 1
 
 
 # --- where pgvector is elsewhere, where one may not look --------------------------------------------------------------
@@ -1105,6 +1128,17 @@ def test_keys_of_any_type(raw: connection, db: Database, kind: str) -> None:
     assert "there are no rows with a vector besides those searched from" in result.notes[-1]
 
 
+def test_a_text_is_embedded_by_the_model_that_the_column_remembers(raw: connection, db: Database) -> None:
+    texts = ["read a csv file", "wait for a thread", "parse a date"]
+    raw.cursor().execute("CREATE TABLE t (id int PRIMARY KEY, content text, embedding vector(256))")
+    for number, vector in enumerate(embed.get("wordllama").embed(texts)):
+        db.run(Query("INSERT INTO t VALUES (%(i)s, %(t)s, %(v)s)", {"i": number, "t": texts[number], "v": vector}))
+    catalog.remember_embedder(db, catalog.table(db, "t"), "embedding", "wordllama")
+    for mode in ("vector", "hybrid"):
+        assert numbered(search(db, "t", "comma separated files, csv", mode=mode))[0] == 0
+    assert sql(db, "SELECT id FROM t ORDER BY embedding <=> :query LIMIT 1", query="threads", table="t").rows == [(1,)]
+
+
 def test_a_text_needs_a_model(here: Database) -> None:
     with pytest.raises(UsageError, match=r"no model is remembered for plain\.embedding") as caught:
         search(here, "plain", "read csv")
@@ -1142,6 +1176,8 @@ def test_options_that_do_not_exist(here: Database) -> None:
 def test_a_search_is_given_as_keywords_or_as_a_value(here: Database) -> None:
     v = [1.0] * DIMENSIONS
     expected = search(here, "plain", vector=v, where="n < 50", k=3, exact=True, set={"work_mem": "4MB"})
+    unused = {"x": 50, "other": object()}
+    assert search(here, "plain", vector=v, where="n < :x", params=unused, k=3).rows == expected.rows
     request = Search(table="plain", vector=v, where=("n < 50",), k=3, strategy="exact", settings=(("work_mem", "4MB"),))
     assert search(here, request).rows == expected.rows
     query = dry_run(here, request)

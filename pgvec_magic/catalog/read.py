@@ -11,7 +11,7 @@ from typing import Any
 from ..db import Database, Rows
 from ..errors import UsageError, did_you_mean
 from ..query import Query
-from ..sqltext import bind
+from ..sqltext import bind, placeholders
 from . import sql
 from .assemble import table_info
 from .table import TableInfo
@@ -85,7 +85,8 @@ def matching_rows(db: Database, relation: str, conditions: list[str], params: Ma
     ``relation`` is SQL as in a ``Query``, with every ``%`` doubled.
     """
     where = " AND ".join(f"(\n{bind(text, params.keys())}\n)" for text in conditions)
-    rows = db.run(Query(f"EXPLAIN (FORMAT JSON) SELECT FROM {relation} WHERE {where}", params, reads=True))
+    used = {name: params[name] for text in conditions for name in placeholders(text)}
+    rows = db.run(Query(f"EXPLAIN (FORMAT JSON) SELECT FROM {relation} WHERE {where}", used, reads=True))
     return int(rows.rows[0][0][0]["Plan"]["Plan Rows"])
 
 

@@ -78,7 +78,10 @@ _UNREACHABLE = _hints(
             "connect to the database postgres: pg_database lists those there are",
         ),
         (r'role "[^"]*" does not exist', "name a user that exists: postgresql://user@…"),
-        (r"no pg_hba.conf entry|pg_hba.conf rejects", "the server does not let this user in from here: ask its administrator"),
+        (
+            r"no pg_hba.conf entry|pg_hba.conf rejects",
+            "the server does not let this user in from here: ask its administrator",
+        ),
         (r"too many (clients|connections)|connection slots", "close a connection first: %vconnect --close NAME"),
         (r"does not support SSL", "connect with sslmode=prefer"),
         (r"definition of service", "services stand in ~/.pg_service.conf, or where $PGSERVICEFILE says"),

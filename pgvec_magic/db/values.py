@@ -110,6 +110,7 @@ def _is_missing(value: Any) -> bool:
 
 def _from_array(value: Any, use: Use) -> object:
     import numpy as np
+    from psycopg2.extensions import AsIs
 
     if hasattr(value, "tolist") and not isinstance(value.dtype, np.dtype):
         # pandas' own types and tensors; of the former numpy would make floats where a value is missing
@@ -122,7 +123,7 @@ def _from_array(value: Any, use: Use) -> object:
     if array.ndim == 0:
         return _bindable(array.item(), use)
     if array.ndim == 1 and (use is Use.VECTOR or (use is Use.UNKNOWN and kind == "f")):
-        return vector_text(array)
+        return AsIs(f"'{vector_text(array)}'")  # which needs no quoting: looking for quotes takes a fifth of the time
     return _from_list(array.tolist(), use)
 
 

@@ -34,7 +34,8 @@ def ahead(work: Callable[[T], R], items: Iterable[T], stop: Callable[[], None]) 
     finally:
         stop()
         pool.shutdown(wait=False, cancel_futures=True)
-        wait(waiting, _PATIENCE)
+        running = wait([task for task in waiting if not task.cancelled()], _PATIENCE).not_done
+        pool.shutdown(wait=not running)
 
 
 def _next(pool: ThreadPoolExecutor, work: Callable[[T], R], rest: Iterator[T]) -> Future[R] | None:

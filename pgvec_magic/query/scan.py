@@ -66,6 +66,7 @@ class _Choice:
 
     @property
     def candidates(self) -> int:
+        """How many rows the scan hands over: those asked for, and more where some are dropped or moved afterwards."""
         search = self.search
         if search.candidates is not None:
             return max(search.candidates, search.needed)
@@ -92,6 +93,7 @@ class _Choice:
 
     @property
     def is_filtered(self) -> bool:
+        """Whether rows may be dropped from what the index gives."""
         return bool(self.search.where) or self.search.has_threshold
 
     @property
@@ -107,6 +109,7 @@ class _Choice:
 
     @property
     def wants_iterative(self) -> bool:
+        """Whether the scan goes on when its first pass has not found enough."""
         if self.search.strategy != "auto":
             return self.search.strategy == "iterative"
         if "hnsw.iterative_scan" in self.search.asked:

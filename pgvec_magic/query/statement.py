@@ -61,10 +61,12 @@ class _Parts:
 
     @property
     def vectors(self) -> VectorSource:
+        """What is searched by distance."""
         return self.target.need_vectors()
 
     @property
     def is_exact(self) -> bool:
+        """Whether no vector index may be used."""
         return self.scan.kind == "exact"
 
     @property

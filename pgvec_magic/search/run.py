@@ -30,8 +30,8 @@ def search(db: Database, table: str | Search, text: str | None = None, **options
     wanted = _wanted(table, text, options)
     try:
         return _search(db, wanted)
-    except QueryError as error:
-        if error.sqlstate not in CHANGED or not catalog.changed(db, wanted.table):
+    except (QueryError, UsageError) as error:
+        if not _may_be_stale(error) or not catalog.changed(db, wanted.table):
             raise
     return _search(db, wanted)
 
@@ -44,7 +44,7 @@ def dry_run(db: Database, table: str | Search, text: str | None = None, **option
 
 def request(table: str, text: str | None = None, **options: Any) -> Search:
     """Return the request that keywords describe; UsageError for one that does not exist."""
-    for name in options.keys() - OPTIONS:
+    for name in sorted(options.keys() - OPTIONS):
         raise UsageError(f"search() has no option {name!r}", did_you_mean(name, OPTIONS))
     given = {name: value for name, value in options.items() if name not in ("exact", "set")}
     if options.get("exact"):
@@ -54,6 +54,11 @@ def request(table: str, text: str | None = None, **options: Any) -> Search:
     for name in ("where", "similar_to", "columns"):
         given[name] = _several(given.get(name))
     return Search(table=table, text=text, settings=_settings(options.get("set")), **given)
+
+
+def _may_be_stale(error: QueryError | UsageError) -> bool:
+    """Whether the table may be another than the cache has it: then the request may be right."""
+    return isinstance(error, UsageError) or error.sqlstate in CHANGED
 
 
 def _wanted(table: str | Search, text: str | None, options: dict[str, Any]) -> Search:

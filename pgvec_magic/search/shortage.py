@@ -20,7 +20,7 @@ def complete(result: Result, again: Again) -> Result:
     if len(result) == found.search.k and not _leg_is_short(found):
         return result
     beyond = _beyond(found, result, again)
-    if beyond is None and found.search.mode != "keyword" and _may_repeat(found):
+    if beyond is None and _may_have_stopped(found) and found.search.strategy == "auto" and not found.search.as_is:
         result = _exactly(found, result, again)
         beyond = _beyond(found, result, again)
     missing = found.search.k - len(result)
@@ -34,8 +34,11 @@ def _leg_is_short(found: Found) -> bool:
     return found.leg is not None and found.leg < found.scan.candidates and found.scan.may_stop_early
 
 
-def _may_repeat(found: Found) -> bool:
-    return found.scan.may_stop_early and found.search.strategy == "auto" and not found.search.as_is
+def _may_have_stopped(found: Found) -> bool:
+    """Whether the index scan of a short result may have ended before rows that exist."""
+    if found.search.mode == "hybrid" and not found.search.per and found.leg is not None:
+        return _leg_is_short(found)
+    return found.search.mode != "keyword" and found.scan.may_stop_early
 
 
 def _exactly(found: Found, result: Result, again: Again) -> Result:
@@ -81,11 +84,10 @@ def _missing(result: Result) -> str:
     found, search = _found(result), _found(result).search
     total = search.offset + len(result)
     missing = f"{search.k - len(result):,} of {search.k:,} rows are missing"
-    if search.mode == "vector" and found.scan.may_stop_early:
+    if _may_have_stopped(found):
         return f"{missing}: the scan ended before it found them, if they exist (--exact looks at every row)"
-    what = (
-        ("value" if search.per else "row") + ("" if total == 1 else "s") + (f" of {search.per}" if search.per else "")
-    )
+    what, of = ("value", f" of {search.per}") if search.per else ("row", "")
+    what = f"{what}{'' if total == 1 else 's'}{of}"
     if len(result) or not search.offset:
         there = f"there {'is' if total == 1 else 'are'} {f'only {total:,}' if total else 'no'} {what}"
     else:
@@ -104,7 +106,8 @@ def _which(found: Found) -> str:
     else:
         with_what = " that either leg finds"
     besides = " besides those searched from" if search.similar_to else ""
-    return with_what + besides + (" within the filter" if search.where else "")
+    limits = [name for name, given in (("filter", search.where), ("threshold", search.has_threshold)) if given]
+    return with_what + besides + (f" within the {' and the '.join(limits)}" if limits else "")
 
 
 def _asks_for_all(found: Found) -> bool:

@@ -10,6 +10,7 @@ from ..errors import UsageError
 from ..query import Query, Search
 from ..query.statement import same_keys
 from ..query.target import Target, ident
+from ..sqltext import quote_ident
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +65,7 @@ def _of_text(text: str, target: Target) -> np.ndarray:
     if column.embedder is None:
         raise UsageError(
             f"no model is remembered for {table.label}.{column.name}",
-            f"if you know it: COMMENT ON COLUMN {table.sql_name}.{ident(column.name)} IS"
+            f"if you know it: COMMENT ON COLUMN {table.sql_name}.{quote_ident(column.name)} IS"
             " 'pgvec: embedder=wordllama' (with the model's name), or give --vector",
         )
     vector: np.ndarray = embed.get(column.embedder).embed([text], role="query")[0]

@@ -15,8 +15,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import psycopg2
 import pytest
 from psycopg2.extensions import connection, make_dsn, parse_dsn
 
@@ -24,6 +25,9 @@ from pgvec_magic import db as dbs
 from pgvec_magic.db import Copy, Database, worker
 from pgvec_magic.errors import ConnectError, LoadError, QueryError, UsageError
 from pgvec_magic.query import Query
+
+if TYPE_CHECKING:
+    from pgvec_magic.server import Server
 
 SLEEP = Query("SELECT pg_sleep(30)")
 
@@ -253,48 +257,59 @@ ESCAPES = {
 }
 
 
-@pytest.fixture
-def readonly(db: Database, dsn: str) -> Database:
+@pytest.fixture(scope="module")
+def guarded(module_dsn: str) -> Iterator[connection]:
+    """A database that nothing may change, as one sees it past the package."""
+    past = psycopg2.connect(module_dsn)
+    past.autocommit = True
     for statement in (
         "CREATE TABLE t (a int)",
         "INSERT INTO t VALUES (1)",
         "CREATE SEQUENCE s",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'INSERT INTO t VALUES (2) RETURNING a'",
     ):
-        db.run(Query(statement))
-    made = dbs.connect(dsn, name="readonly", readonly=True)
+        ask(past, statement)
+    yield past
+    past.close()
+
+
+@pytest.fixture
+def readonly(guarded: connection, module_dsn: str) -> Database:
+    made = dbs.connect(module_dsn, name="readonly", readonly=True)
     made.run(Query("PREPARE p AS INSERT INTO t VALUES (2)"))
     return made
 
 
+def is_as_it_was(guarded: connection) -> bool:
+    return ask(guarded, "SELECT ARRAY(SELECT a FROM t)") == [1] and ask(guarded, "SELECT to_regclass('u')") is None
+
+
 @pytest.mark.parametrize("statement", [pytest.param(sql, id=name) for name, sql in WRITES.items()])
 def test_the_server_refuses_writes_of_a_readonly_connection(
-    readonly: Database, raw: connection, statement: str
+    readonly: Database, guarded: connection, statement: str
 ) -> None:
     with pytest.raises(QueryError) as caught:
         readonly.run(Query(statement))
     assert caught.value.sqlstate in ("25006", "25001")
-    assert ask(raw, "SELECT array_agg(a) FROM t") == [1]
-    assert ask(raw, "SELECT to_regclass('u')") is None
+    assert is_as_it_was(guarded)
 
 
 @pytest.mark.parametrize("statement", [pytest.param(sql, id=name) for name, sql in ESCAPES.items()])
 def test_escapes_from_a_readonly_connection_are_not_even_sent(
-    readonly: Database, raw: connection, statement: str
+    readonly: Database, guarded: connection, statement: str
 ) -> None:
     for send in (readonly.run, lambda query: readonly.transaction([query])):
         with pytest.raises(UsageError):
             send(Query(statement))
-    assert ask(raw, "SELECT array_agg(a) FROM t") == [1]
-    assert ask(raw, "SELECT to_regclass('u')") is None
+    assert is_as_it_was(guarded)
 
 
-def test_a_readonly_transaction_refuses_writes_and_copies(readonly: Database, raw: connection) -> None:
+def test_a_readonly_transaction_refuses_writes_and_copies(readonly: Database, guarded: connection) -> None:
     for step in (Query("DELETE FROM t"), Copy("COPY t FROM STDIN", io.BytesIO(b"5\n"))):
         with pytest.raises(QueryError) as caught:
             readonly.transaction([Query("SELECT 1"), step])
         assert caught.value.sqlstate == "25006"
-    assert ask(raw, "SELECT array_agg(a) FROM t") == [1]
+    assert is_as_it_was(guarded)
     assert value(readonly.run(Query("SELECT 1"))) == 1
 
 
@@ -770,35 +785,35 @@ def test_a_copy_that_no_stream_goes_with_is_refused_and_harms_nothing(db: Databa
     assert value(db.run(Query("SELECT count(*) FROM t"))) == 0
 
 
-def test_a_restarted_server_is_found_again(scratch: Path) -> None:
+@pytest.fixture(scope="module")
+def own_server(scratch: Path) -> Iterator[Callable[[], Server]]:
+    """Start a server that only these tests use; again when it was stopped."""
     from pgvec_magic import server
 
-    running = server.start(data_dir=scratch / "restarted")
-    try:
-        db = dbs.connect(running.dsn, name="restarted")
-        running.stop()
-        with pytest.raises(ConnectError, match="is the server running there"):
-            db.run(Query("SELECT 1", reads=True))
-        server.start(data_dir=scratch / "restarted")
-        assert value(db.run(Query("SELECT 1", reads=True))) == 1
-    finally:
-        dbs.close_all()
-        server.start(data_dir=scratch / "restarted").stop()
+    def start() -> Server:
+        return server.start(data_dir=scratch / "own")
+
+    start()
+    yield start
+    start().stop()
 
 
-def test_a_server_that_recovers_from_a_crash_is_waited_for(scratch: Path) -> None:
-    from pgvec_magic import server
+def test_a_restarted_server_is_found_again(own_server: Callable[[], Server]) -> None:
+    running = own_server()
+    db = dbs.connect(running.dsn, name="restarted")
+    running.stop()
+    with pytest.raises(ConnectError, match="is the server running there"):
+        db.run(Query("SELECT 1", reads=True))
+    own_server()
+    assert value(db.run(Query("SELECT 1", reads=True))) == 1
 
-    running = server.start(data_dir=scratch / "crashed")
-    try:
-        db = dbs.connect(running.dsn, name="crashed")
-        other = dbs.connect(running.dsn, name="other")
-        os.kill(pid(other), signal.SIGKILL)  # as the kernel does when memory runs out: every session ends
-        eventually(lambda: db._link.hung_up())
-        assert value(db.run(Query("SELECT 1", reads=True))) == 1
-    finally:
-        dbs.close_all()
-        running.stop()
+
+def test_a_server_that_recovers_from_a_crash_is_waited_for(own_server: Callable[[], Server]) -> None:
+    running = own_server()
+    db, other = dbs.connect(running.dsn, name="crashed"), dbs.connect(running.dsn, name="other")
+    os.kill(pid(other), signal.SIGKILL)  # as the kernel does when memory runs out: every session ends
+    eventually(lambda: db._link.hung_up())
+    assert value(db.run(Query("SELECT 1", reads=True))) == 1
 
 
 # --- PgBouncer in transaction mode

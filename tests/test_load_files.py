@@ -226,3 +226,44 @@ def test_a_file_may_be_named_from_home(db: Database, tmp_path: Path, monkeypatch
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     written(tmp_path / "docs.csv", "id,content\n1,a\n")
     assert load(db, "docs", "~/docs.csv", embedder=letters).inserted == 1
+
+
+@pytest.mark.parametrize("values", [("1.10", "1.1"), ("100000000000000000001", "100000000000000000002")])
+def test_ids_of_a_csv_that_look_like_numbers_stay_apart(
+    db: Database, raw: connection, tmp_path: Path, values: tuple[str, str]
+) -> None:
+    for value in values:
+        load(
+            db, "docs", written(tmp_path / "one.csv", f"id,content\n{value},of {value}\n2.5,other\n"), embedder=letters
+        )
+    assert {id for (id,) in rows(raw, "SELECT id::text FROM docs")} == {*values, "2.5"}
+
+
+def test_words_of_a_csv_stay_as_they_are_written(db: Database, raw: connection, tmp_path: Path) -> None:
+    raw.cursor().execute(
+        "CREATE TABLE docs (id int PRIMARY KEY, content text, version varchar(9), embedding vector(3))"
+    )
+    text = "id,content,version\n1,1.50,3.10\n2,true,3.1\n3,2e3,\n"
+    load(db, "docs", written(tmp_path / "a.csv", text), embedder=letters)
+    assert rows(raw, "SELECT content, version FROM docs ORDER BY id") == [
+        ("1.50", "3.10"),
+        ("true", "3.1"),
+        ("2e3", None),
+    ]
+
+
+def test_words_such_as_true_or_null_can_be_the_text(db: Database, raw: connection, tmp_path: Path) -> None:
+    load(db, "docs", written(tmp_path / "a.csv", "id,content\n1,true\n2,null\n3,1.50\n"), embedder=letters)
+    assert rows(raw, "SELECT content FROM docs ORDER BY id") == [("true",), ("null",), ("1.50",)]
+
+
+def test_rows_without_an_id_that_differ_in_anything_are_different_rows(db: Database, raw: connection) -> None:
+    for author in ("A", "B", "B"):
+        load(db, "docs", [{"content": "the same", "author": author}], embedder=letters)
+    assert rows(raw, "SELECT author FROM docs ORDER BY author") == [("A",), ("B",)]
+
+
+def test_a_name_that_postgres_would_cut_is_refused_before_anything_is_made(db: Database, raw: connection) -> None:
+    with pytest.raises(UsageError, match="cannot be the name"):
+        load(db, "x" * 64, [{"id": 1, "content": "a"}], embedder=letters)
+    assert rows(raw, "SELECT relname FROM pg_class WHERE relname LIKE 'xxx%'") == []

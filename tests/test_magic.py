@@ -179,6 +179,13 @@ def test_a_password_in_the_cell_is_taken_and_warned_about(shell: Any, dsn: str) 
     assert "%history" not in " ".join(shell.run("%vconnect :address --name held").notes)
 
 
+def test_a_password_is_warned_about_where_the_connection_fails_too(shell: Any) -> None:
+    with pytest.raises(ConnectError) as caught:
+        shell.run("%vconnect postgresql://someone:only-a-test@127.0.0.1:1/nothing")
+    assert "%history" in str(caught.value)
+    assert "only-a-test" not in str(caught.value)
+
+
 def test_config_sets_defaults_and_refuses_nonsense(shell: Any, caplog: pytest.LogCaptureFixture) -> None:
     shell.run("%config PgvecMagics.k = 2")
     assert len(shell.run("%vsearch docs --vector :v")) == 2

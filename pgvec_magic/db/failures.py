@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import ConnectError, QueryError
@@ -12,81 +12,79 @@ from ..sqltext import caret
 if TYPE_CHECKING:
     import psycopg2
 
-Hints = tuple[tuple[re.Pattern[str], str], ...]
+Hints = tuple[tuple[str, str], ...]
 _VECTOR = r"(?:\w+\.)?(?:vector|halfvec|sparsevec)"
 _LONGEST = 500
 _ENVIRONMENT = "the connection was taken from {origin}: unset that to start a Postgres of your own"
 
 
-def _hints(pairs: Iterable[tuple[str, str]]) -> Hints:
-    return tuple((re.compile(pattern), hint) for pattern, hint in pairs)
-
-
-# (pattern of the server's message, what to do), first match wins.
-_REFUSED = _hints(
+# (pattern of the server's message, what to do), first match wins; compiled when something fails, not when imported.
+_REFUSED: Hints = (
     (
-        (
-            r'type "(vector|halfvec|sparsevec)" does not exist|access method "(hnsw|ivfflat)" does not exist',
-            "CREATE EXTENSION vector, or put the schema it is in on the search_path",
-        ),
-        (r'extension "vector" is not available', "pgvector is not installed on this server: see pgvector's README"),
-        (r"permission denied to create extension", "ask an administrator to run CREATE EXTENSION vector"),
-        (r"different \w+ dimensions", "the query vector is from another model than the column's"),
-        (r"expected \d+ dimensions, not \d+", "the vector is from another model than the column's"),
-        (r"column does not have dimensions", "give the column its dimensions: ALTER TABLE … TYPE vector(n)"),
-        (r"column cannot have more than \d+ dimensions", "index a halfvec cast (to 4,000) or bits (to 64,000)"),
-        (
-            rf"operator does not exist: ({_VECTOR} \S+ .*\[\]|.*\[\] \S+ {_VECTOR})",
-            "a list of whole numbers is an array to Postgres: write :name::vector",
-        ),
-        (
-            rf"operator does not exist: (.* )?{_VECTOR}\b",
-            "cast one side to the type of the other, or put pgvector's schema on the search_path",
-        ),
-        (r"operator does not exist: .* = .*\[\]|at or near \"ARRAY\"", "a list goes into = ANY(:name)"),
-        (r"operator is not unique: unknown", "neither side has a type: write :name::vector"),
-        (r"data type \w+ has no default operator class", "name one behind the column, such as vector_cosine_ops"),
-        (r"operator class .* does not (accept|exist)", "operator classes are TYPE_METRIC_ops, such as vector_l2_ops"),
-        (r"does not support (multicolumn|included|unique)", "index the vector alone, and what you filter by apart"),
-        (r"ef_construction must be", "raise ef_construction to twice m, or lower m"),
-        (r"memory required is .* maintenance_work_mem", "set maintenance_work_mem higher, or use fewer lists"),
-        (r"could not resize shared memory segment", "enlarge /dev/shm, or SET max_parallel_maintenance_workers = 0"),
-        (r"(NaN|infinite value) not allowed in|is out of range for type (vector|halfvec)", "mend that vector first"),
-        (r"malformed array literal: \"\[", "a list of floats is sent as a vector: write :name::float8[]"),
-        (r"is of type jsonb? but expression is of type .*\[\]", "a list is sent as an array: write :name::jsonb"),
-        (r"in a read-only transaction", "connect without --readonly, or to the primary if this is a standby"),
-        (r"can't execute COPY", "%vload loads files; what a table holds is read with SELECT"),
-        (r"canceling statement due to statement timeout", "allow more: %vconnect … --timeout SECONDS"),
-        (r"cannot (run inside|be executed within) a transaction block|cannot be executed from", "run it by itself"),
-        (r"current transaction is aborted", "ROLLBACK ends it"),
-        (r"text search configuration .* does not exist", "SELECT cfgname FROM pg_ts_config lists the languages"),
-        (r"configuration parameter (name )?\"(hnsw|ivfflat)\.", "this pgvector has no such setting"),
-        (r"NUL \(0x00\)", "PostgreSQL's texts cannot hold it: take it out with .replace('\\x00', '')"),
-        (r"can't adapt type", "give a number, text, date, list, dict, or an array of numpy or pandas"),
-    )
+        r'type "(vector|halfvec|sparsevec)" does not exist|access method "(hnsw|ivfflat)" does not exist',
+        "CREATE EXTENSION vector, or put the schema it is in on the search_path",
+    ),
+    (r'extension "vector" is not available', "pgvector is not installed on this server: see pgvector's README"),
+    (r"permission denied to create extension", "ask an administrator to run CREATE EXTENSION vector"),
+    (r"different \w+ dimensions", "the query vector is from another model than the column's"),
+    (r"expected \d+ dimensions, not \d+", "the vector is from another model than the column's"),
+    (r"column does not have dimensions", "give the column its dimensions: ALTER TABLE … TYPE vector(n)"),
+    (r"column cannot have more than \d+ dimensions", "index a halfvec cast (to 4,000) or bits (to 64,000)"),
+    (
+        rf"operator does not exist: ({_VECTOR} \S+ .*\[\]|.*\[\] \S+ {_VECTOR})",
+        "a list of whole numbers is an array to Postgres: write :name::vector",
+    ),
+    (
+        rf"operator does not exist: (.* )?{_VECTOR}\b",
+        "cast one side to the type of the other, or put pgvector's schema on the search_path",
+    ),
+    (r"operator does not exist: .* = .*\[\]|at or near \"ARRAY\"", "a list goes into = ANY(:name)"),
+    (r"operator is not unique: unknown", "neither side has a type: write :name::vector"),
+    (r"data type \w+ has no default operator class", "name one behind the column, such as vector_cosine_ops"),
+    (r"operator class .* does not (accept|exist)", "operator classes are TYPE_METRIC_ops, such as vector_l2_ops"),
+    (r"does not support (multicolumn|included|unique)", "index the vector alone, and what you filter by apart"),
+    (r"ef_construction must be", "raise ef_construction to twice m, or lower m"),
+    (r"memory required is .* maintenance_work_mem", "set maintenance_work_mem higher, or use fewer lists"),
+    (r"could not resize shared memory segment", "enlarge /dev/shm, or SET max_parallel_maintenance_workers = 0"),
+    (
+        r"(NaN|infinite value) not allowed in|is out of range for type (vector|halfvec)",
+        "mend the vector that holds it first",
+    ),
+    (r"malformed array literal: \"\[", "a list of floats is sent as a vector: write :name::float8[]"),
+    (r"is of type jsonb? but expression is of type .*\[\]", "a list is sent as an array: write :name::jsonb"),
+    (r"in a read-only transaction", "connect without --readonly, or to the primary if this is a standby"),
+    (r"can't execute COPY", "%vload loads files; what a table holds is read with SELECT"),
+    (r"canceling statement due to statement timeout", "allow more: %vconnect … --timeout SECONDS"),
+    (r"cannot (run inside|be executed within) a transaction block|cannot be executed from", "run it by itself"),
+    (r"current transaction is aborted", "ROLLBACK ends it"),
+    (r"text search configuration .* does not exist", "SELECT cfgname FROM pg_ts_config lists the languages"),
+    (
+        r"configuration parameter (name )?\"(hnsw|ivfflat)\.",
+        "this pgvector has no such setting, or is not loaded yet, which SELECT '[1]'::vector does",
+    ),
+    (r"NUL \(0x00\)", "PostgreSQL's texts cannot hold it: take it out with .replace('\\x00', '')"),
+    (r"can't adapt type", "give a number, text, date, list, dict, or an array of numpy or pandas"),
 )
 # What libpq says when it cannot connect, or the server, or PgBouncer.
-_UNREACHABLE = _hints(
+_UNREACHABLE: Hints = (
+    (r"password authentication failed", "check the user and the password (the URL, ~/.pgpass, $PGPASSWORD)"),
     (
-        (r"password authentication failed", "check the user and the password (the URL, ~/.pgpass, $PGPASSWORD)"),
-        (
-            r"Connection refused|No such file|timeout expired|could not translate|No route",
-            "is the server running there?",
-        ),
-        (
-            r'database "[^"]*" does not exist|no such database',
-            "connect to the database postgres: pg_database lists those there are",
-        ),
-        (r'role "[^"]*" does not exist', "name a user that exists: postgresql://user@…"),
-        (
-            r"no pg_hba.conf entry|pg_hba.conf rejects",
-            "the server does not let this user in from here: ask its administrator",
-        ),
-        (r"too many (clients|connections)|connection slots", "close a connection first: %vconnect --close NAME"),
-        (r"does not support SSL", "connect with sslmode=prefer"),
-        (r"definition of service", "services stand in ~/.pg_service.conf, or where $PGSERVICEFILE says"),
-        (r"the database system is", "wait a moment, then connect again"),
-    )
+        r"Connection refused|No such file|timeout expired|could not translate|No route",
+        "is the server running there?",
+    ),
+    (
+        r'database "[^"]*" does not exist|no such database',
+        "connect to the database postgres: pg_database lists those there are",
+    ),
+    (r'role "[^"]*" does not exist', "name a user that exists: postgresql://user@…"),
+    (
+        r"no pg_hba.conf entry|pg_hba.conf rejects",
+        "the server does not let this user in from here: ask its administrator",
+    ),
+    (r"too many (clients|connections)|connection slots", "close a connection first: %vconnect --close NAME"),
+    (r"does not support SSL", "connect with sslmode=prefer"),
+    (r"definition of service", "services stand in ~/.pg_service.conf, or where $PGSERVICEFILE says"),
+    (r"the database system is", "wait a moment, then connect again"),
 )
 
 
@@ -133,4 +131,4 @@ def _short(text: str) -> str:
 
 
 def _hint(message: str, hints: Hints) -> str | None:
-    return next((hint for pattern, hint in hints if pattern.search(message)), None)
+    return next((hint for pattern, hint in hints if re.search(pattern, message)), None)

@@ -18,9 +18,13 @@ from .sources import Source
 if TYPE_CHECKING:
     import psycopg2.extensions
 
-# A server that starts, or recovers from a crash of one of its processes, is waited for this long.
+# A server that starts, or recovers from a crash of one of its processes, is waited for this long. At the crash itself
+# it ends who connects without a word.
 STARTING_SECONDS = 5.0
-_STARTING = re.compile(r"the database system is (starting up|in recovery mode|not yet accepting connections)")
+_STARTING = re.compile(
+    r"the database system is (starting up|in recovery mode|not yet accepting connections)"
+    r"|server closed the connection unexpectedly"
+)
 _USUAL_PORT = 5432
 # Each read goes through Python: few large ones. Beyond 64 KiB there is nothing to gain.
 _COPY_BYTES = 1 << 18

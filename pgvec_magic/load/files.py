@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +41,11 @@ class File:
     total: int | None
 
 
-def opened(given: str | os.PathLike[str], vector: str) -> File:
-    """Return the rows of a csv, tsv, json, jsonl or parquet file; ``vector`` is a column that needs no type.
+def opened(given: str | os.PathLike[str], untyped: Set[str], id: str) -> File:
+    """Return the rows of a csv, tsv, json, jsonl or parquet file.
+
+    Columns that are ``untyped`` stay as they are written; so does an ``id`` of a csv that is no whole number, because
+    as a number 1.10 would be 1.1.
 
     Raises UsageError for a file that does not exist or is of another kind, LoadError for one that cannot be read.
     """
@@ -53,7 +56,7 @@ def opened(given: str | os.PathLike[str], vector: str) -> File:
     if reader is None:
         raise UsageError(f"{path.name}: no reader for {path.suffix or 'a name without suffix'}", _known_suffixes())
     with _failures_named(path):
-        file = reader(path, vector)
+        file = reader(path, untyped, id)
     return File(_named(file.frames, path), file.types, file.total)
 
 
@@ -85,7 +88,7 @@ def _named(frames: Iterator[pd.DataFrame], path: Path) -> Iterator[pd.DataFrame]
         yield from frames
 
 
-def _csv(path: Path, vector: str) -> File:
+def _csv(path: Path, untyped: Set[str], id: str) -> File:
     import pandas as pd
 
     with path.open(encoding="utf-8-sig") as stream:
@@ -97,7 +100,9 @@ def _csv(path: Path, vector: str) -> File:
         "keep_default_na": False,
     }
     with pd.read_csv(path, dtype=str, na_values=[""], **shape) as chunks:
-        types, total = _csv_types(chunks, vector)
+        types, total = _csv_types(chunks, untyped)
+    if types.get(id) == "float8":
+        types[id] = "text"
     dtypes = {name: _CSV_DTYPES[kind or "text"] for name, kind in types.items()}
     missing = {name: [""] if dtype == "str" else _MISSING for name, dtype in dtypes.items()}
 
@@ -108,14 +113,14 @@ def _csv(path: Path, vector: str) -> File:
     return File(frames(), types, total)
 
 
-def _csv_types(chunks: Iterable[pd.DataFrame], vector: str) -> tuple[dict[str, str | None], int]:
+def _csv_types(chunks: Iterable[pd.DataFrame], untyped: Set[str]) -> tuple[dict[str, str | None], int]:
     kinds: dict[str, set[str | None]] = {}
     rows = 0
     for chunk in chunks:
         rows += len(chunk)
         for name in map(str, chunk.columns):
             found = kinds.setdefault(name, set())
-            if name != vector and "text" not in found:
+            if name not in untyped and "text" not in found:
                 found.add(_csv_type(chunk[name]))
     return {name: _csv_merged(found) for name, found in kinds.items()}, rows
 
@@ -132,13 +137,13 @@ def _csv_type(words: pd.Series[str]) -> str | None:
     return next((kind for kind, pattern in _CSV_TYPES if there.str.fullmatch(pattern).all()), "text")
 
 
-def _json(path: Path, vector: str) -> File:
+def _json(path: Path, untyped: Set[str], _: str) -> File:
     with path.open(encoding="utf-8-sig") as stream:
         if stream.read(4096).lstrip().startswith("["):
             stream.seek(0)
             rows = json.load(stream)
-            return _of_dicts(lambda: iter(rows), vector)
-    return _of_dicts(lambda: _lines(path), vector)
+            return _of_dicts(lambda: iter(rows), untyped)
+    return _of_dicts(lambda: _lines(path), untyped)
 
 
 def _lines(path: Path) -> Iterator[Any]:
@@ -155,7 +160,7 @@ def _lines(path: Path) -> Iterator[Any]:
             yield row
 
 
-def _of_dicts(rows: Callable[[], Iterator[Any]], vector: str) -> File:
+def _of_dicts(rows: Callable[[], Iterator[Any]], untyped: Set[str]) -> File:
     import pandas as pd
 
     kinds: dict[str, set[str | None]] = {}
@@ -163,7 +168,7 @@ def _of_dicts(rows: Callable[[], Iterator[Any]], vector: str) -> File:
     for frame in _frames(rows()):
         total += len(frame)
         for name in frame.columns:
-            kinds.setdefault(name, set()).add(None if name == vector else columntypes.of_series(frame[name]))
+            kinds.setdefault(name, set()).add(None if name in untyped else columntypes.of_series(frame[name]))
     types = {name: columntypes.merged(found) for name, found in kinds.items()}
     return File(_frames(rows(), pd.Index(types)), types, total)
 
@@ -175,7 +180,7 @@ def _frames(rows: Iterator[Any], columns: pd.Index[Any] | None = None) -> Iterat
         yield pd.DataFrame(chunk, columns=columns, dtype=object)
 
 
-def _parquet(path: Path, vector: str) -> File:
+def _parquet(path: Path, untyped: Set[str], _: str) -> File:
     import pandas as pd
     import pyarrow as pa
     from pyarrow import parquet
@@ -193,11 +198,11 @@ def _parquet(path: Path, vector: str) -> File:
             for batch in file.iter_batches(_ROWS, columns=[f.name for f in fields]):
                 yield batch.to_pandas(types_mapper=nullable.get, ignore_metadata=True, maps_as_pydicts="lossy")
 
-    types = {f.name: None if f.name == vector else columntypes.of_arrow(f.type) for f in fields}
+    types = {f.name: None if f.name in untyped else columntypes.of_arrow(f.type) for f in fields}
     return File(frames(), types, total)
 
 
-_READERS: Mapping[str, Callable[[Path, str], File]] = MappingProxyType(
+_READERS: Mapping[str, Callable[[Path, Set[str], str], File]] = MappingProxyType(
     {
         ".csv": _csv,
         ".tsv": _csv,

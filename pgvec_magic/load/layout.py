@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ..errors import UsageError, did_you_mean
 from .source import Source
 
-_TEXT_NAMES = ("content", "text")
-_LONGEST_NAME = 63  # bytes; Postgres cuts longer names off without a word
+TEXT_NAMES = ("content", "text")
+LONGEST_NAME = 63  # bytes; Postgres cuts longer names off without a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def arranged(source: Source, text: str | Sequence[str] | None, id: str, vector: 
 def _texts(source: Source, text: str | Sequence[str] | None, columns: list[str], required: bool) -> tuple[str, ...]:
     chosen = (text,) if isinstance(text, str) else tuple(text or source.text)
     _check_exists(chosen, columns, "text")
-    found = chosen or tuple(name for name in _TEXT_NAMES if name in columns)[:1]
+    found = chosen or tuple(name for name in TEXT_NAMES if name in columns)[:1]
     if required and not found:
         raise UsageError(
             f"which column holds the text to embed? There are: {', '.join(columns)}",
@@ -70,5 +70,5 @@ def _check_exists(names: Iterable[str], columns: list[str], option: str) -> None
 
 def _check_names(names: Iterable[str]) -> None:
     for name in names:
-        if len(name.encode()) > _LONGEST_NAME:
-            raise UsageError(f"the name {name[:40]}… is longer than {_LONGEST_NAME} bytes", "rename the column")
+        if len(name.encode()) > LONGEST_NAME:
+            raise UsageError(f"the name {name[:40]}… is longer than {LONGEST_NAME} bytes", "rename the column")

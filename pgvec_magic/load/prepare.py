@@ -91,8 +91,8 @@ class Preparation:
 
     def _hashes(self, frame: pd.DataFrame) -> list[Any]:
         assert self._content_ids is not None, "only rows without ids get them here"
-        contents = self._texts(frame) if self._layout.text else _contents(frame)
-        return self._content_ids.of(contents)
+        own = frame.drop(columns=self._layout.vector, errors="ignore")
+        return self._content_ids.of(_contents(own if len(own.columns) else frame))
 
     def _texts(self, frame: pd.DataFrame) -> list[str]:
         columns = [_as_texts(frame[name]) for name in self._layout.text]
@@ -117,7 +117,7 @@ class Preparation:
         if self._layout.hashed:
             return {}
         name, values = self._layout.id, frame[self._layout.id]
-        twice = {i: f"{name} {values.iloc[i]!r} was there before in this source" for i in self._seen.again(ids)}
+        twice = {i: f"{name} {as_text(values.iloc[i])} was there before in this source" for i in self._seen.again(ids)}
         nulls = values.isna().to_numpy().nonzero()[0].tolist()
         return twice | dict.fromkeys(nulls, f"{name} is null")
 

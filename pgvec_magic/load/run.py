@@ -17,7 +17,7 @@ from ..embed import Embedder
 from ..errors import LoadError, UsageError
 from . import given, replacing, reuse, tables
 from .ahead import ahead
-from .layout import Layout, arranged
+from .layout import LONGEST_NAME, TEXT_NAMES, Layout, arranged
 from .pieces import pieces, text_bytes
 from .prepare import Preparation
 from .report import LoadReport
@@ -92,13 +92,13 @@ def load(
     """
     started = time.perf_counter()
     _check(db, table, on_conflict, limit)
-    rows = opened(source, column)
+    info = found(db, table)
+    rows = opened(source, column, id, _kept_as_written(text, info))
     layout = arranged(rows, text, id, column)
     model = None if layout.given else embed.get(embedder)
     dimensions = _dimensions(rows, layout, model)
     task = Task(rows, layout, model, dimensions, on_conflict, limit, progress, started)
     tables.ensure_extension(db)
-    info = found(db, table)
     if replace and info is not None:
         counts, notices = _replaced(db, info, task)
     else:
@@ -126,8 +126,18 @@ def _check(db: Database, table: str, on_conflict: str, limit: int | None) -> Non
         raise UsageError(f"--on-conflict: {on_conflict!r} is none of its choices", "update, skip or error")
     if limit is not None and limit < 1:
         raise UsageError(f"--limit: {limit} rows are none to load")
-    if not table or len(table.encode()) > 63 * 2 + 1:
-        raise UsageError(f"{table!r} cannot be the name of a table")
+    if not table or max(len(part.encode()) for part in table.split(".", 1)) > LONGEST_NAME:
+        raise UsageError(
+            f"{table[:80]!r} cannot be the name of a table", f"Postgres takes names of up to {LONGEST_NAME} bytes"
+        )
+
+
+def _kept_as_written(text: str | Sequence[str] | None, info: TableInfo | None) -> set[str]:
+    """Return the columns of a file that are words, whatever they look like: the texts, and the table's own."""
+    texts = {text} if isinstance(text, str) else set(text or TEXT_NAMES)
+    return texts | {
+        c.name for c in (info.columns if info else ()) if c.type in ("text", "character varying", "character")
+    }
 
 
 def _dimensions(rows: Source, layout: Layout, model: Embedder | None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +36,8 @@ class Source:
     id: str | None = None
 
 
-def opened(given: Any, vector: str) -> Source:
-    """Return the rows of a source; ``vector`` is a column that needs no type.
+def opened(given: Any, vector: str, id: str, texts: Set[str]) -> Source:
+    """Return the rows of a source; ``vector`` is a column that needs no type, ``texts`` stay as they are written.
 
     Raises UsageError for what is no source, LoadError for what cannot be read or has no rows.
     """
@@ -47,7 +47,7 @@ def opened(given: Any, vector: str) -> Source:
         sample = samples.load(given.removeprefix("sample:"))
         return _of_frame(sample.frame, vector, (sample.text,), sample.id)
     if isinstance(given, str | os.PathLike):
-        file = files.opened(given, vector)
+        file = files.opened(given, {vector, *texts}, id)
         return _of_frames(file.frames, vector, file.types, file.total)
     if hasattr(given, "to_pandas"):  # tables of arrow and polars
         given = given.to_pandas()

@@ -11,7 +11,7 @@ from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, 
 from traitlets import Enum, Integer, TraitError, validate
 
 from .. import cell
-from ..errors import UsageError, did_you_mean
+from ..errors import ConnectError, UsageError, did_you_mean
 from ..query import MODES, STRATEGIES
 
 if TYPE_CHECKING:
@@ -54,7 +54,11 @@ class PgvecMagics(Magics):
         if asked.close:
             db.close(asked.close)
             return overview.connections()
-        return overview.connection(_connected(asked), _password_note(line, asked))
+        note = _password_note(line, asked)
+        try:
+            return overview.connection(_connected(asked), note)
+        except ConnectError as error:
+            raise ConnectError(error.message, "\n".join(filter(None, [error.hint, *note]))) from None
 
     @line_magic
     @no_var_expand

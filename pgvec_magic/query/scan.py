@@ -23,9 +23,9 @@ EXACT_ROWS = 10_000
 # How many rows can be sorted in the time in which an index scan walks past one: at the border by time (2,700 rows of
 # 30,000 × 64; 5,000 of 100,000 × 128; 4,000 of 100,000 × 384) it is 6, 6 and 4.
 WALK_COST = 6
-# The least hnsw.ef_search where rows may be filtered or cut away after the scan (10 far rows of all but the query's own
-# cluster: recall 0.97 with the candidates of such a pass, 0.93 with 40; 400 costs twice as much and gives 0.98).
-FILTERED_EF_SEARCH = 200
+# The least hnsw.ef_search where rows are dropped, grouped or fused after the scan (10 far rows of all but the query's
+# own cluster: recall 0.97 with the candidates of such a pass, 0.93 with 40; 400 costs twice as much and gives 0.98).
+DEEP_EF_SEARCH = 200
 # The largest hnsw.ef_search that pgvector takes, its default, and its default for hnsw.max_scan_tuples.
 MAX_EF_SEARCH = 1000
 EF_SEARCH = 40
@@ -83,7 +83,7 @@ class _Choice:
         """How many rows of an index scan's first pass the filter leaves: they are found already, so they are taken."""
         if not self.matching or not self.rows:
             return 0
-        return int(FILTERED_EF_SEARCH * min(self.matching / self.rows, 1.0))
+        return int(DEEP_EF_SEARCH * min(self.matching / self.rows, 1.0))
 
     @property
     def walked(self) -> float:
@@ -92,9 +92,10 @@ class _Choice:
         return max(self.candidates, EF_SEARCH) / min(passing, 1.0)
 
     @property
-    def is_filtered(self) -> bool:
-        """Whether rows may be dropped from what the index gives."""
-        return bool(self.search.where) or self.search.has_threshold
+    def wants_depth(self) -> bool:
+        """Whether rows are dropped, grouped or fused after the scan, and so more than the first must be right."""
+        search = self.search
+        return bool(search.where or search.per) or search.has_threshold or search.mode == "hybrid"
 
     @property
     def sorted_cheaply(self) -> str | None:
@@ -182,7 +183,7 @@ def _depth(choice: _Choice) -> Settings:
     methods = _known_methods(choice)
     if "hnsw" in methods:
         least = choice.candidates + len(choice.search.similar_to)
-        least = max(FILTERED_EF_SEARCH, least) if choice.is_filtered else least
+        least = max(DEEP_EF_SEARCH, least) if choice.wants_depth else least
         in_force = int(choice.in_force.get("hnsw.ef_search", EF_SEARCH))
         chosen["hnsw.ef_search"] = str(max(min(least, MAX_EF_SEARCH), in_force))
     if "ivfflat" in methods:

@@ -40,7 +40,7 @@ COPY = "COPY {} (id, content, embedding) FROM STDIN WITH (FORMAT binary)"
 
 def figures() -> list[tuple[str, str, str]]:
     """Return the rows of the figures table."""
-    with database() as db:
+    with database() as (db, _):
         return [*_bulk(db), _memory(db), _embedding(db)]
 
 

@@ -43,13 +43,16 @@ def _rounds(db: Database, dsn: str) -> list[float]:
 
 
 def _once(db: Database, kernel: KernelManager, client: object) -> float:
-    client.execute("%%vsql\nSELECT pg_sleep(30)")  # type: ignore[attr-defined]
+    sleeping = client.execute("%%vsql\nSELECT pg_sleep(30)")  # type: ignore[attr-defined]
     _wait_until(db, running=True)
     time.sleep(0.2)
     started = time.perf_counter()
     kernel.interrupt_kernel()
     _wait_until(db, running=False)
     seconds = time.perf_counter() - started
+    # What is sent before this reply would be aborted with it.
+    while client.get_shell_msg(timeout=30)["parent_header"].get("msg_id") != sleeping:  # type: ignore[attr-defined]
+        pass
     # The next cell is answered: the kernel lives and so does its connection.
     reply = client.execute_interactive("%%vsql\nSELECT 1", timeout=30, output_hook=_quiet)  # type: ignore[attr-defined]
     assert reply["content"]["status"] == "ok", reply["content"]

@@ -75,7 +75,7 @@ def test_a_frame_becomes_a_table_that_can_be_searched(db: Database, raw: connect
     assert (info.key, info.vectors[0].dimensions, info.vectors[0].embedder) == (("id",), 256, "wordllama")
     assert not info.vectors[0].nullable
     assert info.texts[0].indexed
-    assert info.rows == 3, "analyzed"
+    assert rows(raw, "SELECT n_distinct < 0 FROM pg_stats WHERE tablename = 'docs' AND attname = 'id'"), "analyzed"
     assert rows(raw, "SELECT obj_description('docs'::regclass)") == [(None,)], "no mark is left"
 
 

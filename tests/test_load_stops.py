@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -229,6 +229,72 @@ def test_rows_of_somebody_else_under_a_load_that_began_on_an_empty_table(db: Dat
 
 
 @contextmanager
+def loading(db: Database, source: pd.DataFrame) -> Iterator[Future[Any]]:
+    """A load of docs in one batch in another thread."""
+    with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
+        for name in ("_EMBED_ROWS", "_BATCH_BYTES"):
+            patch.setattr(run, name, 1 << 20)
+        yield pool.submit(load, db, "docs", source, embedder=letters)
+
+
+def wait_for_lock(raw: connection) -> None:
+    """Return once somebody waits for a lock that ``raw`` holds."""
+    until = time.monotonic() + 20
+    sql = "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    while not rows(raw, sql):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_rows_are_locked_in_order_of_their_key(db: Database, raw: connection) -> None:
+    load(db, "docs", frame().assign(content="old"), embedder=letters)
+    execute(raw, "BEGIN; UPDATE docs SET content = 'mine' WHERE id = 0; SET lock_timeout = '300ms'")
+    with loading(db, frame()[::-1]) as report:
+        wait_for_lock(raw)
+        execute(raw, "UPDATE docs SET content = 'mine'; COMMIT")
+        assert report.result().updated == ROWS
+    assert complete(raw)
+
+
+def test_a_load_that_loses_a_deadlock_tries_again(db: Database, raw: connection) -> None:
+    load(db, "docs", frame().assign(content="old"), embedder=letters)
+    execute(raw, "SET deadlock_timeout = '20s'; BEGIN; UPDATE docs SET content = 'mine' WHERE id = 9")
+    with loading(db, frame()) as report:
+        wait_for_lock(raw)
+        execute(raw, "UPDATE docs SET content = 'mine' WHERE id = 0")  # granted when the load was rolled back
+        execute(raw, "COMMIT")
+        assert report.result().updated == ROWS
+    assert complete(raw)
+
+
+def test_a_row_that_comes_at_the_same_moment_counts_as_what_it_is(db: Database, raw: connection) -> None:
+    load(db, "docs", frame(100), embedder=letters)
+    execute(raw, "BEGIN; INSERT INTO docs VALUES (150, 'text 150', '[8,1,2]'), (151, 'theirs', '[1,1,1]')")
+    with loading(db, frame()) as future:
+        wait_for_lock(raw)
+        execute(raw, "COMMIT")
+        report = future.result()
+    assert (report.inserted, report.updated, report.unchanged) == (98, 1, 101)
+    assert complete(raw)
+
+
+def test_indexes_that_somebody_else_makes_meanwhile_are_not_made_twice(db: Database, raw: connection) -> None:
+    def meanwhile(done: int, total: int | None, seconds: float) -> None:
+        if done == ROWS:
+            execute(raw, "BEGIN; LOCK docs IN SHARE ROW EXCLUSIVE MODE; CREATE INDEX theirs ON docs USING gin (fts)")
+
+    with ThreadPoolExecutor(1) as pool:
+        report = pool.submit(load, db, "docs", frame(), embedder=letters, progress=meanwhile)
+        while raw.get_transaction_status() == 0:
+            time.sleep(0.01)
+        wait_for_lock(raw)
+        execute(raw, "COMMIT")
+        report.result()
+    names = rows(raw, "SELECT indexname FROM pg_indexes WHERE tablename = 'docs' ORDER BY 1")
+    assert names == [("docs_pkey",), ("theirs",)]
+
+
+@contextmanager
 def interrupted_when(reached: Callable[[], bool]) -> Iterator[list[float]]:
     """Send SIGINT once that holds; yields a list that gets the moment at which it was sent."""
     sent: list[float] = []
@@ -272,7 +338,7 @@ def test_an_interrupt_stops_a_copy_at_once(db: Database, raw: connection) -> Non
 def test_an_interrupt_stops_a_slow_model(db: Database, raw: connection, monkeypatch: pytest.MonkeyPatch) -> None:
     from pgvec_magic.embed import Embedder
 
-    monkeypatch.setattr(run, "_EMBED_ROWS", 100)
+    monkeypatch.setattr(run, "_LEAST_ROWS", 100)
     monkeypatch.setattr(Embedder, "batch_texts", 2)
     asked: list[int] = []
 

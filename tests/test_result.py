@@ -141,6 +141,8 @@ def test_a_terminal_shows_rank_score_bar_and_text(books: Database) -> None:
     assert shown[3].split()[:2] == ["1", "1.00"]
     assert "████████" in shown[3]
     assert "Reading csv <b>files</b> & more" in shown[3]
+    halfway = lines(search(books, "books", vector=[0.5, 0.5], where="id = 1", k=1, columns=["title"]))
+    assert "0.7071 █████▋ " in halfway[3]
 
 
 def test_columns_that_would_say_nothing_are_not_shown(books: Database) -> None:

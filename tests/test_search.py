@@ -1181,7 +1181,7 @@ def test_options_that_do_not_exist(here: Database) -> None:
 def test_a_search_is_given_as_keywords_or_as_a_value(here: Database) -> None:
     v = [1.0] * DIMENSIONS
     expected = search(here, "plain", vector=v, where="n < 50", k=3, exact=True, set={"work_mem": "4MB"})
-    unused = {"x": 50, "other": object()}
+    unused = {"x": 50, "other": {"no form in SQL": object()}}
     assert search(here, "plain", vector=v, where="n < :x", params=unused, k=3).rows == expected.rows
     request = Search(table="plain", vector=v, where=("n < 50",), k=3, strategy="exact", settings=(("work_mem", "4MB"),))
     assert search(here, request).rows == expected.rows

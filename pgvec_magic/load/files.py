@@ -122,18 +122,13 @@ def _csv_types(chunks: Iterable[pd.DataFrame], untyped: Set[str]) -> tuple[dict[
             found = kinds.setdefault(name, set())
             if name not in untyped and "text" not in found:
                 found.add(_csv_type(chunk[name]))
-    return {name: _csv_merged(found) for name, found in kinds.items()}, rows
-
-
-def _csv_merged(kinds: set[str | None]) -> str | None:
-    """Words such as NA are missing numbers beside numbers; beside nothing they are words."""
-    return columntypes.merged(kinds - {"missing"} - {None} or ({"text"} if "missing" in kinds else {None}))
+    return {name: columntypes.merged(found) for name, found in kinds.items()}, rows
 
 
 def _csv_type(words: pd.Series[str]) -> str | None:
     there = words[~(words.isna() | words.isin(_MISSING))]
     if not len(there):
-        return None if words.isna().all() else "missing"
+        return None  # words such as NA are missing numbers beside numbers, and words beside nothing
     return next((kind for kind, pattern in _CSV_TYPES if there.str.fullmatch(pattern).all()), "text")
 
 

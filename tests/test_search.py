@@ -1042,13 +1042,16 @@ def test_a_table_that_one_may_not_read(raw: connection, db: Database) -> None:
         cursor.execute("DROP OWNED BY pgvec_test_reader; DROP ROLE pgvec_test_reader")
 
 
-def test_temporary_and_foreign_tables(raw: connection, db: Database) -> None:
+def test_a_temporary_table_called_as_a_part_of_the_statement(raw: connection, db: Database) -> None:
     sql(db, "CREATE TEMP TABLE candidates (id int PRIMARY KEY, content text, embedding vector(2))")
     sql(db, "INSERT INTO candidates VALUES (1, 'csv', '[1,0]'), (2, 'csv', '[0,1]')")
     for options in ({}, {"where": "id > 0"}, {"text": "csv", "mode": "hybrid"}, {"max_distance": 3}):
         assert numbered(search(db, "candidates", vector=[1, 0], **options)) == [1, 2]
     raw.cursor().execute("CREATE TABLE candidates (id int, embedding vector(2))")
     assert len(search(db, "public.candidates", vector=[1, 0])) == 0
+
+
+def test_a_foreign_table(raw: connection, db: Database) -> None:
     if not has_extension(raw, "file_fdw"):
         pytest.skip("no foreign data wrapper here")
     raw.cursor().execute(

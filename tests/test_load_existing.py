@@ -265,6 +265,18 @@ def test_a_partitioned_table(db: Database, raw: connection) -> None:
     assert rows(raw, "SELECT id, content FROM low ORDER BY id") == [(0, "text 0"), (1, "new")]
 
 
+def test_rows_that_a_trigger_keeps_out_are_not_counted_as_inserted(db: Database, raw: connection) -> None:
+    execute(
+        raw,
+        """CREATE TABLE docs (id int PRIMARY KEY, content text, kind int, embedding vector(3));
+           CREATE FUNCTION drop_it() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+           CREATE TRIGGER odd BEFORE INSERT ON docs FOR EACH ROW WHEN (NEW.kind = 1) EXECUTE FUNCTION drop_it()""",
+    )
+    assert counts(load(db, "docs", frame(5), embedder=letters)) == (3, 0, 2, 0)
+    assert counts(load(db, "docs", frame(7), embedder=letters)) == (1, 0, 6, 0)
+    assert rows(raw, "SELECT count(*) FROM docs") == [(4,)]
+
+
 def test_an_identity_goes_on_after_the_ids_loaded(db: Database, raw: connection) -> None:
     for kind in ("serial", "int GENERATED ALWAYS AS IDENTITY"):
         execute(raw, f"CREATE TABLE docs (id {kind} PRIMARY KEY, content text, kind int, embedding vector(3))")

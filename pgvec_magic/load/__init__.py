@@ -1,6 +1,6 @@
 """Rows from anywhere into a table with vectors: read, checked, embedded and copied, batch by batch."""
 
 from .report import LoadReport
-from .run import load
+from .verb import load
 
 __all__ = ["LoadReport", "load"]

@@ -24,14 +24,11 @@ def pieces(frames: Iterable[pd.DataFrame], rows: int, limit: int | None) -> Iter
     held: list[pd.DataFrame] = []
     for frame in _limited(frames, limit):
         held.append(frame)
-        if sum(map(len, held)) < rows:
-            continue
-        whole = _one(held)
-        full = len(whole) - len(whole) % rows
-        for start in range(0, full, rows):
-            yield Piece(done + start, whole.iloc[start : start + rows])
-        done += full
-        held = [whole.iloc[full:]] if full < len(whole) else []
+        while sum(map(len, held)) >= rows:
+            whole = _one(held)
+            yield Piece(done, whole.iloc[:rows])
+            held = [whole.iloc[rows:]] if rows < len(whole) else []
+            done += rows
     if held:
         yield Piece(done, _one(held))
 

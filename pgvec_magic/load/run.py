@@ -27,28 +27,40 @@ from .write import Batch, Writer
 
 Progress = Callable[[int, int | None, float], None]
 _ON_CONFLICT = ("update", "skip", "error")
-_BATCH_BYTES = 1 << 22
+_BATCH_BYTES = 1 << 22  # found to be the fastest: a transaction has its price, and so has waiting for the first
 _LEAST_ROWS = 16
 _EMBED_ROWS = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Options:
+    """What ``load`` was told beside the table and the source."""
+
+    text: str | Sequence[str] | None
+    id: str
+    column: str
+    embedder: Any
+    on_conflict: str
+    replace: bool
+    limit: int | None
+    progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """What a load is to do; ``limit`` counts rows of the source, ``started`` is of ``time.perf_counter``."""
+    """What a load is to do; ``started`` is of ``time.perf_counter``."""
 
     source: Source
     layout: Layout
     model: Embedder | None
     dimensions: int
-    on_conflict: str
-    limit: int | None
-    progress: Progress | None
+    options: Options
     started: float
 
     @property
     def total(self) -> int | None:
         """How many rows there are to load, where that is known."""
-        known = [n for n in (self.source.total, self.limit) if n is not None]
+        known = [n for n in (self.source.total, self.options.limit) if n is not None]
         return min(known) if self.source.total is not None else None
 
 
@@ -63,43 +75,18 @@ class Counts:
     embed_seconds: float = 0.0
 
 
-def load(
-    db: Database,
-    table: str,
-    source: Any,
-    *,
-    text: str | Sequence[str] | None = None,
-    id: str = "id",
-    column: str = "embedding",
-    embedder: Any = "wordllama",
-    on_conflict: str = "update",
-    replace: bool = False,
-    limit: int | None = None,
-    progress: Progress | None = None,
-) -> LoadReport:
-    """Load rows into a table, which is made where there is none, with a vector for the text of each.
-
-    ``source`` is a DataFrame, a list of dicts, an iterable of DataFrames, ``sample:NAME`` or the path of a csv, jsonl
-    or parquet file. ``text`` are the columns to embed, joined by a blank line; a source that has the ``column`` brings
-    its vectors along and nothing is embedded. Rows without an ``id`` get the hash of their content. ``on_conflict``
-    says what becomes of rows whose id is in the table: "update", "skip" or "error". ``replace`` makes the table anew
-    and puts it in the old one's place when all rows are in; privileges and further indexes go with the old one.
-    ``limit`` counts rows of the source; ``progress(rows done, rows in all or None, seconds)`` follows each batch.
-
-    Each batch is a transaction of its own: after an error, an interrupt or a kill the same call goes on. Times without
-    a zone are taken as UTC. UsageError for what cannot be meant, LoadError for what cannot be stored, EmbedError for
-    what cannot be embedded.
-    """
+def loaded(db: Database, table: str, source: Any, options: Options) -> LoadReport:
+    """Do what ``load`` says."""
     started = time.perf_counter()
-    _check(db, table, on_conflict, limit)
+    _check(db, table, options)
     info = found(db, table)
-    rows = opened(source, column, id, _kept_as_written(text, info))
-    layout = arranged(rows, text, id, column)
-    model = None if layout.given else embed.get(embedder)
+    rows = opened(source, options.column, options.id, _kept_as_written(options.text, info))
+    layout = arranged(rows, options.text, options.id, options.column)
+    model = None if layout.given else embed.get(options.embedder)
     dimensions = _dimensions(rows, layout, model)
-    task = Task(rows, layout, model, dimensions, on_conflict, limit, progress, started)
+    task = Task(rows, layout, model, dimensions, options, started)
     tables.ensure_extension(db)
-    if replace and info is not None:
+    if options.replace and info is not None:
         counts, notices = _replaced(db, info, task)
     else:
         counts, notices = _loaded(db, _target(db, table, info, task), task)
@@ -119,13 +106,13 @@ def load(
     )
 
 
-def _check(db: Database, table: str, on_conflict: str, limit: int | None) -> None:
+def _check(db: Database, table: str, options: Options) -> None:
     if db.readonly:
         raise UsageError(f"the connection {db.name} is read-only", "load through another: -c NAME")
-    if on_conflict not in _ON_CONFLICT:
-        raise UsageError(f"--on-conflict: {on_conflict!r} is none of its choices", "update, skip or error")
-    if limit is not None and limit < 1:
-        raise UsageError(f"--limit: {limit} rows are none to load")
+    if options.on_conflict not in _ON_CONFLICT:
+        raise UsageError(f"--on-conflict: {options.on_conflict!r} is none of its choices", "update, skip or error")
+    if options.limit is not None and options.limit < 1:
+        raise UsageError(f"--limit: {options.limit} rows are none to load")
     if not table or max(len(part.encode()) for part in table.split(".", 1)) > LONGEST_NAME:
         raise UsageError(
             f"{table[:80]!r} cannot be the name of a table", f"Postgres takes names of up to {LONGEST_NAME} bytes"
@@ -188,10 +175,10 @@ def _loaded(db: Database, target: Target, task: Task, mark: str = UNFINISHED) ->
             if counts.rows == 0:
                 target, said = _ready(db, target, task, mark)
                 notices.append(said)
-                writer = Writer(db, target, task.on_conflict)
+                writer = Writer(db, target, task.options.on_conflict)
             counts = _written(writer, batch, counts)
-            if task.progress:
-                task.progress(counts.rows, task.total, time.perf_counter() - task.started)
+            if task.options.progress:
+                task.options.progress(counts.rows, task.total, time.perf_counter() - task.started)
     if target.unfinished:
         tables.finish(db, target)
     if counts.inserted or counts.updated:
@@ -208,14 +195,14 @@ def _batches(
     """Return the batches to come, and who makes them; leaving the stack ends all work on them."""
     beside = stack.enter_context(contextlib.closing(db.clone())) if _asks(target, task) else None
     ask = functools.partial(reuse.there, beside, target) if beside else None
-    preparation = Preparation(target, task.dimensions, task.model, task.on_conflict, ask)
+    preparation = Preparation(target, task.dimensions, task.model, task.options.on_conflict, ask)
 
     def stop() -> None:
         preparation.stop()
         if beside:
             beside.cancel()
 
-    batches = ahead(preparation.batch, pieces(task.source.frames, _rows_per_batch(task), task.limit), stop)
+    batches = ahead(preparation.batch, pieces(task.source.frames, _rows_per_batch(task), task.options.limit), stop)
     return preparation, stack.enter_context(contextlib.closing(batches))
 
 
@@ -229,9 +216,9 @@ def _asks(target: Target, task: Task) -> bool:
     """Whether to ask what the table has of a batch before it is embedded."""
     if target.empty:
         return False
-    if task.on_conflict == "update":
+    if task.options.on_conflict == "update":
         return task.model is not None and target.embedder == task.model.name
-    return task.on_conflict == "error" or task.model is not None
+    return task.options.on_conflict == "error" or task.model is not None
 
 
 def _ready(db: Database, target: Target, task: Task, mark: str) -> tuple[Target, str | None]:

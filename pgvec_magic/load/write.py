@@ -78,8 +78,9 @@ class Writer:
     def _written(self, batch: Batch) -> Written:
         if self._direct:
             try:
-                self._db.transaction([Query("SELECT", settings=_UNHURRIED), self._copy(batch, self._target.sql_name)])
-                return Written(batch.rows)
+                copy = self._copy(batch, self._target.sql_name)
+                *_, copied = self._db.transaction([Query("SELECT", settings=_UNHURRIED), copy])
+                return Written(int(copied.status.removeprefix("COPY ")))  # a trigger may have kept some out
             except QueryError as error:
                 if error.sqlstate not in (_DUPLICATE_KEY, *_TRY_AGAIN) or self._on_conflict == "error":
                     raise

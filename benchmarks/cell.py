@@ -1,7 +1,8 @@
 """One cell of ours beside the same work by hand and by JupySQL; and the time to show a result.
 
-Each is a cell given to ``run_cell`` of one shell, in turn. By hand: psycopg2 binds the vector twice, as tutorials do
-(once to show the distance, once to order by it), fetches, and makes a DataFrame.
+Each is a cell given to ``run_cell`` of one shell, in turn, and starts from the same numpy array. By hand: psycopg2
+with pgvector's own adapter binds the vector twice, as tutorials do (once to show the distance, once to order by it),
+fetches, and makes a DataFrame.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .place import database
 
 ROWS, DIMENSIONS, ROUNDS, WARM = 20_000, 384, 300, 30
 BY_HAND = """
+vector = Vector(q)
 cursor.execute(
     "SELECT id, content, embedding <=> %s AS distance FROM docs ORDER BY embedding <=> %s LIMIT 10", (vector, vector)
 )
@@ -55,6 +57,8 @@ def _shell(db: Database, dsn: str) -> InteractiveShell:
     import numpy as np
     import pandas as pd
     import psycopg2
+    from pgvector import Vector
+    from pgvector.psycopg2 import register_vector
 
     from pgvec_magic.load import load
 
@@ -71,9 +75,9 @@ def _shell(db: Database, dsn: str) -> InteractiveShell:
     shell.run_line_magic("load_ext", "sql")
     connection = psycopg2.connect(dsn)
     connection.autocommit = True
-    vector = "[" + ",".join(map(str, vectors[11])) + "]"
-    shell.user_ns |= {"pd": pd, "cursor": connection.cursor(), "vector": vector, "q": vectors[11]}
-    _connect_jupysql(shell, dsn, vector)
+    register_vector(connection)
+    shell.user_ns |= {"pd": pd, "cursor": connection.cursor(), "Vector": Vector, "q": vectors[11]}
+    _connect_jupysql(shell, dsn, Vector(vectors[11]).to_text())
     return shell
 
 

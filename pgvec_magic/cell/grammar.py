@@ -132,7 +132,7 @@ VLOAD = Magic(
         _column("--column", "column", "the column for the vectors"),
         Option("--embedder", "embedder", "MODEL", "the model, or :function", readers.anything, completes="embedder"),
         _choice("--on-conflict", "on_conflict", ("update", "skip", "error"), "what to do with an id that is there"),
-        _flag("--replace", "replace", "drop the table first"),
+        _flag("--replace", "replace", "make the table anew, and drop the old one at the end"),
         _whole("--limit", "limit", "load this many rows"),
         _OUTPUT,
         _CONNECTION,

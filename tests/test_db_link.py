@@ -888,3 +888,9 @@ def test_behind_a_pooler_a_cancel_arrives_and_a_lost_link_is_made_anew(pooled: s
     assert outcome[0].sqlstate == "57014"
     kill(raw, pid(db))
     assert value(db.run(Query("SELECT 1", reads=True))) == 1
+
+
+def test_a_server_that_reads_quotes_differently_is_refused(dsn: str) -> None:
+    with pytest.raises(ConnectError, match="standard_conforming_strings"):
+        dbs.connect(f"{dsn} options='-c standard_conforming_strings=off'", name="odd")
+    assert "odd" not in dbs.names()

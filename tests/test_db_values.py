@@ -338,3 +338,26 @@ def test_nothing_is_registered_for_the_whole_process(dsn: str, raw: connection) 
         text, data = cursor.fetchone()
     assert text == "[1,2]"
     assert isinstance(data, memoryview)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "'10000-01-01'::date",
+        "'infinity'::timestamptz",
+        "'-infinity'::date",
+        "'24:00:00'::time",
+        "'0044-03-15 BC'::timestamp",
+    ],
+)
+def test_dates_and_times_that_python_has_not_come_as_the_server_writes_them(db: Database, value: str) -> None:
+    shown, written = db.run(Query(f"SELECT {value}, ({value})::text")).rows[0]
+    assert shown == written
+
+
+def test_other_dates_and_times_are_python_s(db: Database) -> None:
+    sql = "SELECT '2026-11-22'::date, '2026-11-22 10:00+00'::timestamptz, '10:00'::time, NULL::timestamp"
+    day, moment, clock, nothing = db.run(Query(sql)).rows[0]
+    assert day == datetime.date(2026, 11, 22)
+    assert moment == datetime.datetime(2026, 11, 22, 10, tzinfo=datetime.UTC)
+    assert (clock, nothing) == (datetime.time(10), None)

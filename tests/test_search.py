@@ -773,7 +773,7 @@ def test_what_words_found_is_said(raw: connection, db: Database) -> None:
     assert said("csv xyzzy") == ("no row has all the words: these have any of them",)
     assert said("xyzzy") == ("no row has any of the words",)
     assert said("csv", where="id = 4") == ("no row within the filter has any of the words",)
-    only_stop_words = "in english the text has no word to look for, only stop words"
+    only_stop_words = "in english the text has no word to look for"
     assert said("the of") == said("-csv") == said("\N{PARTY POPPER} ?!") == (only_stop_words,)
     assert said("csv", k=9) == (
         "6 of 9 rows are missing: there are only 3 rows with all the words"

@@ -326,6 +326,16 @@ def test_stop_is_for_everybody_and_start_starts_again(data: Path) -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_a_server_in_which_a_process_has_just_crashed_stops_too(data: Path) -> None:
+    running = server.start(data)
+    opened = psycopg2.connect(running.dsn)
+    os.kill(opened.get_backend_pid(), signal.SIGKILL)
+    running.stop()
+    assert gone(data)
+    opened.close()
+
+
+@pytest.mark.usefixtures("here")
 def test_a_failed_start_shows_the_end_of_the_log_and_leaves_no_share(data: Path) -> None:
     conf = data / "postgresql.conf"
     good = conf.read_text()

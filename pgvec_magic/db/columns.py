@@ -23,6 +23,33 @@ WHERE e.extname = 'vector' AND t.typname IN ('vector', 'halfvec')
 """
 
 
+# Dates and times that Postgres has and Python has not, which psycopg2 refuses or silently makes into others.
+_BEYOND_PYTHON = ("infinity", "-infinity", "24:00:00")
+
+
+def keep_what_python_cannot_hold(connection: psycopg2.extensions.connection) -> None:
+    """Have this connection, and no other, give a date or a time that Python has no value for as the server's text."""
+    from psycopg2 import extensions
+
+    for name in ("DATE", "TIME", "DATETIME", "DATETIMETZ"):
+        known = getattr(extensions, f"PY{name}")
+        extensions.register_type(extensions.new_type(known.values, f"{name}_OR_TEXT", _or_text(known)), connection)
+
+
+def _or_text(known: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    from psycopg2 import Error
+
+    def read(text: str | None, cursor: Any) -> Any:
+        if text is None or text.startswith(_BEYOND_PYTHON):
+            return text
+        try:
+            return known(text, cursor)
+        except (ValueError, OverflowError, Error):
+            return text
+
+    return read
+
+
 class Readers:
     """How a column is read, by the number of its type; the server is asked about a number when it first comes.
 

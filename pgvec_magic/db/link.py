@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from ..errors import ConnectError
 from . import failures, values
 from .canceling import canceler
-from .columns import Readers
+from .columns import Readers, keep_what_python_cannot_hold
 from .sources import Source
 
 if TYPE_CHECKING:
@@ -213,6 +214,13 @@ def _connect(source: Source, check: Callable[[], None]) -> psycopg2.extensions.c
         made = _attempt(source)
         if not isinstance(made, str):
             made.autocommit = True
+            if made.get_parameter_status("standard_conforming_strings") == "off":
+                made.close()
+                raise ConnectError(
+                    "standard_conforming_strings is off there, so quotes mean something else than what is checked here",
+                    "ALTER ROLE … SET standard_conforming_strings = on",
+                )
+            keep_what_python_cannot_hold(made)
             return made
         if not _STARTING.search(made) or time.monotonic() > until:
             raise failures.unreachable(made, source.origin)

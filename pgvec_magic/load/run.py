@@ -252,6 +252,6 @@ def _written(writer: Writer, batch: Batch, counts: Counts) -> Counts:
 
 def _remarks(preparation: Preparation) -> Iterator[str]:
     if preparation.reused:
-        yield f"{preparation.reused:,} rows kept their vectors, as their text is unchanged (--replace embeds all anew)"
+        yield f"vectors kept because the text is unchanged: {preparation.reused:,} (--replace embeds all anew)"
     if preparation.zero_vectors:
-        yield f"{preparation.zero_vectors:,} vectors are all zeros: cosine search cannot find their rows"
+        yield f"vectors of nothing but zeros: {preparation.zero_vectors:,}; cosine search cannot find their rows"

@@ -144,7 +144,7 @@ def _check_columns(info: TableInfo, layout: Layout, rows: list[tuple[object, ...
         if name not in there:
             raise UsageError(
                 f"{info.name} has no column {name!r}, which the source has",
-                f"{did_you_mean(name, there)} Leave it out, or ALTER TABLE {info.sql_name} ADD COLUMN",
+                f"{did_you_mean(name, there)}\nleave it out, or ALTER TABLE {info.sql_name} ADD COLUMN",
             )
     for column, _, kind, generated, required, unique in rows:
         name = str(column)

@@ -50,9 +50,7 @@ def _words(found: Found) -> list[str]:
     return {
         "any": [f"no row{within} has all the words: {what} any of them"],
         "none": [f"no row{within} has any of the words{nothing}"],
-        "no words": [
-            f"in {found.target.need_text().language} the text has no word to look for, only stop words{nothing}"
-        ],
+        "no words": [f"in {found.target.need_text().language} the text has no word to look for{nothing}"],
     }.get(found.words or "", [])
 
 

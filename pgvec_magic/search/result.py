@@ -118,7 +118,8 @@ class Result:
 
     def _grid(self) -> render.Grid:
         if self.found is None:
-            facts = (self.status or f"{len(self.rows):,} rows", _time(self.seconds))
+            rows = f"{len(self.rows):,} {'row' if len(self.rows) == 1 else 'rows'}"
+            facts = (self.status or rows, _time(self.seconds))
             return render.Grid(self.columns, self.rows, caption=facts, notes=self.notes)
         search, names = self.found.search, self.found.target.names
         hidden = {names[ours] for ours in _hidden(self.found)}

@@ -175,7 +175,7 @@ class Cluster:
             return
         done = self._pg_ctl("stop", "-m", "fast", "-t", str(_FAST_SECONDS))
         if done.code and postmaster.find(self.place.data) is not None:
-            # A server in which a process has just crashed does not heed the first; what is committed is safe either way.
+            # A server in which a process has just crashed does not heed the first; what is committed stays safe.
             done = self._pg_ctl("stop", "-m", "immediate")
         if done.code and postmaster.find(self.place.data) is not None:
             raise ConnectError(f"the server in {self.place.data} did not stop", done.output)

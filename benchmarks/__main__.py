@@ -6,7 +6,10 @@ import importlib
 import sys
 import time
 
-MODULES = ("starting", "cell", "loading", "filtered", "interrupt", "answers")
+MODULES = (
+    *("starting", "cell", "loading", "filtered", "interrupt", "answers"),
+    *("helpdesk", "embedding", "embedding_table", "duplicates"),
+)
 
 
 def main(names: list[str]) -> None:

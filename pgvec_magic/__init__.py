@@ -16,18 +16,22 @@ if TYPE_CHECKING:
     from . import errors
     from .catalog.read import table
     from .db import Database, connect, current
+    from .dedupe import Groups, duplicates
     from .errors import PgvecError
-    from .load import LoadReport, load
+    from .load import LoadReport, embed_table, load
     from .overview import tables
     from .search import Result, search, sql
 
 __all__ = [
     "Database",
+    "Groups",
     "LoadReport",
     "PgvecError",
     "Result",
     "connect",
     "current",
+    "duplicates",
+    "embed_table",
     "errors",
     "load",
     "search",
@@ -39,11 +43,14 @@ __all__ = [
 _MODULES = MappingProxyType(
     {
         "Database": "db",
+        "Groups": "dedupe",
         "LoadReport": "load",
         "PgvecError": "errors",
         "Result": "search",
         "connect": "db",
         "current": "db",
+        "duplicates": "dedupe",
+        "embed_table": "load",
         "load": "load",
         "search": "search",
         "sql": "search",

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_LONGEST = 4000  # characters of a message
+# Messages quote names and data, whose escape codes a terminal would obey.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class PgvecError(Exception):
     """Root of the package's errors: a message and, where there is one, a hint that says what to do."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
+        message = _bounded(message)
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint and _bounded(hint)
 
     def __str__(self) -> str:
-        return f"{self.message}\n{self.hint}" if self.hint else self.message
+        whole = f"{self.message}\n{self.hint}" if self.hint else self.message
+        return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), whole)
 
     def _render_traceback_(self) -> list[str]:
         """What IPython prints in place of a traceback; the cell still fails."""
@@ -51,6 +58,12 @@ class MissingPackage(PgvecError):  # noqa: N818 - named for what happened
 
     def __init__(self, package: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs the package {package}", f"pip install {package}")
+
+
+def _bounded(text: str) -> str:
+    """Return a text without the middle of what is too long to be read, such as a megabyte that was taken for a name."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} … {text[-half:]}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -28,13 +28,13 @@ class Metric:
 
     def score(self, distance: float) -> float | None:
         """Return the similarity of a distance, or None where the metric has none."""
-        if self.name == "cosine":
+        if self.name in ("cosine", "jaccard"):
             return 1.0 - distance
         return -distance if self.name == "ip" else None
 
     def max_distance(self, score: float) -> float:
         """Return the distance at which the similarity is ``score``; UsageError where the metric has no similarity."""
-        if self.name == "cosine":
+        if self.name in ("cosine", "jaccard"):
             return 1.0 - score
         if self.name == "ip":
             return -score
@@ -52,10 +52,20 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric("ip", "<#>", "ip", _DENSE, "-{d}"),
             Metric("l1", "<+>", "l1", _DENSE),
             Metric("hamming", "<~>", "hamming", ("bit",)),
-            Metric("jaccard", "<%>", "jaccard", ("bit",)),
+            Metric("jaccard", "<%>", "jaccard", ("bit",), "1 - {d}"),
         )
     }
 )
+
+# What HNSW and IVFFlat take: dimensions, for sparsevec numbers that are not zero (and HNSW alone). From pgvector's
+# README, as are the most that a column holds, where sparsevec counts both.
+MOST_INDEXED: Mapping[str, int] = MappingProxyType(
+    {"vector": 2_000, "halfvec": 4_000, "bit": 64_000, "sparsevec": 1_000}
+)
+MOST_STORED: Mapping[str, int] = MappingProxyType(
+    {"vector": 16_000, "halfvec": 16_000, "bit": 83_886_080, "sparsevec": 1_000_000_000}
+)
+MOST_NON_ZERO = 16_000
 
 
 def get(name: str, column_type: str = "vector") -> Metric:
@@ -64,6 +74,27 @@ def get(name: str, column_type: str = "vector") -> Metric:
     if name not in usable:
         raise UsageError(f"no metric {name!r} for a {column_type} column", did_you_mean(name, usable))
     return METRICS[name]
+
+
+def usual(column_type: str) -> str:
+    """Return the metric of a column that no index tells of: cosine, and hamming for bits."""
+    return "hamming" if column_type == "bit" else "cosine"
+
+
+def too_wide(column: str, column_type: str, dimensions: int) -> str | None:
+    """Return why no vector index takes a column of so many dimensions, with the ways out; None where one does.
+
+    How many numbers of a sparsevec are not zero is known with its rows only.
+    """
+    most = MOST_INDEXED[column_type]
+    if column_type == "sparsevec" or dimensions <= most:
+        return None
+    wider = [kind for kind in ("halfvec", "bit") if dimensions <= MOST_INDEXED[kind]]
+    ways = [*(f"--type {kind} (up to {MOST_INDEXED[kind]:,})" for kind in wider), "vectors of fewer dimensions"]
+    return (
+        f"{column} has {dimensions:,} dimensions, and an index on a {column_type} takes {most:,}: without one every"
+        f" search looks at each row. Ways out: {', '.join(ways)}"
+    )
 
 
 def by_opclass(opclass: str) -> Metric | None:

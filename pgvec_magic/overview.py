@@ -76,10 +76,7 @@ class Connections(_Shown):
     current: str | None
 
     def _grid(self) -> render.Grid:
-        rows = [
-            (db.name, "in use" if db.name == self.current else "", "read-only" if db.readonly else "read and write")
-            for db in self.databases
-        ]
+        rows = [(db.name, "in use" if db.name == self.current else "", ", ".join(_access(db))) for db in self.databases]
         notes = () if rows else ("no connection is open: %vconnect opens one",)
         return render.Grid(("name", "current", "access"), rows, caption=("connections",), notes=notes)
 
@@ -93,7 +90,9 @@ class TableDetail(_Shown):
     def _grid(self) -> render.Grid:
         info = self.info
         rows = [(column.name, column.type, _use_of(info, column.name)) for column in info.columns]
-        facts = (f"{info.schema}.{info.name}", info.kind, f"about {_count(info.rows)} rows", _size(info.bytes))
+        guarded = ("row security",) if info.row_security else ()
+        rows_there = f"about {_count(info.rows)} rows"
+        facts = (f"{info.schema}.{info.name}", info.kind, rows_there, _size(info.bytes), *guarded)
         rows += [(index.name, "index", _described(index)) for index in info.indexes]
         return render.Grid(("name", "type", "used as"), rows, caption=facts)
 
@@ -110,9 +109,9 @@ def connection(db: Database, notes: tuple[str, ...] = ()) -> Tables:
         f"connected to {db.name}",
         f"PostgreSQL {able.server_version}",
         f"pgvector {able.vector_version}",
-        "read-only" if db.readonly else "read and write",
+        *_access(db),
     )
-    return Tables(catalog.tables(db), facts, notes)
+    return Tables(catalog.tables(db), facts, (*notes, *_unguarded(db)))
 
 
 def connections() -> Connections:
@@ -124,6 +123,22 @@ def connections() -> Connections:
 def detail(db: Database, name: str) -> TableDetail:
     """Return one table in detail; UsageError when there is none by that name."""
     return TableDetail(catalog.table(db, name))
+
+
+def _access(db: Database) -> Iterator[str]:
+    """Tell what a connection may do, and as whom."""
+    yield "read-only" if db.readonly else "read and write"
+    if db.acts_as:
+        yield f"as {db.acts_as}"
+
+
+def _unguarded(db: Database) -> Iterator[str]:
+    """Tell of policies that were meant to hold and do not."""
+    if db.acts_as and (names := catalog.unguarded(db)):
+        yield (
+            f"row security is passed by, and all rows are seen, in {', '.join(names)}: its owner, superusers and roles "
+            "with BYPASSRLS are above it. Take another role, or ALTER TABLE … FORCE ROW LEVEL SECURITY for its owner"
+        )
 
 
 def _row(info: TableInfo, vector: VectorColumn) -> Row:

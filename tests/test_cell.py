@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from pgvec_magic.cell import (
     Completion,
     ConnectRequest,
+    EmbedRequest,
     LoadRequest,
     SearchRequest,
     TablesRequest,
     complete,
     parse_connect,
+    parse_embed,
     parse_load,
     parse_search,
     parse_sql,
@@ -40,10 +42,17 @@ NAMES: dict[str, Any] = {
     "ratio": np.float32(0.5),
     "yes": True,
     "frame": [{"content": "x"}],
+    "pages": [{"content": "y"}],
     "engine": object(),
     "settings": {"hnsw.ef_search": 200, "enable_seqscan": False},
     "columns": ["name", "kind"],
     "_hidden": 1,
+}
+LINE_MAGICS: dict[str, Any] = {
+    "vconnect": parse_connect,
+    "vtables": parse_tables,
+    "vload": parse_load,
+    "vembed": parse_embed,
 }
 
 
@@ -302,6 +311,10 @@ def test_ipython_s_own_names_are_not_offered() -> None:
         ('"host=h dbname=d" --readonly', ConnectRequest("host=h dbname=d", readonly=True)),
         (":engine --create-extension", ConnectRequest(NAMES["engine"], create_extension=True)),
         ("--timeout 2.5;", ConnectRequest(timeout=2.5)),
+        (
+            "shop --role app --session app.tenant_id=:k --session app.user=ada",
+            ConnectRequest("shop", role="app", session=(("app.tenant_id", "7"), ("app.user", "ada"))),
+        ),
         ("--list", ConnectRequest(list=True)),
         ("--close prod", ConnectRequest(close="prod")),
     ],
@@ -368,6 +381,10 @@ def test_vload() -> None:
             "replace": True,
         },
     )
+    line = "docs a.csv --type halfvec --language german --chunk 256 --overlap 32"
+    assert parse_load(line, {}) == LoadRequest(
+        "docs", "a.csv", {"type": "halfvec", "language": "german", "chunk": 256, "overlap": 32}
+    )
 
 
 @pytest.mark.parametrize(
@@ -377,13 +394,48 @@ def test_vload() -> None:
         ("docs", "needs SOURCE"),
         ("docs a b", "more words"),
         ("docs a --on-conflict ignore", "not one of update, skip, error"),
-        ("docs a --chunk 5", "no option --chunk"),
+        ("docs a --chunks 5", "no option --chunks"),
+        ("docs a --chunk five", "not a whole number"),
+        ("docs a --type float", "not one of vector, halfvec, bit, sparsevec"),
         ("docs :nobody", ":nobody: there is no variable"),
     ],
 )
 def test_vload_refuses(line: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse_load(line, NAMES)
+
+
+def test_vembed() -> None:
+    assert parse_embed("docs;", {}) == EmbedRequest("docs")
+    line = 'docs --text title,body --column v --embedder :question --where "n > :k" --where published --type bit'
+    assert parse_embed(f"{line} --language german -o n -c shop", NAMES) == EmbedRequest(
+        "docs",
+        {
+            "text": ("title", "body"),
+            "column": "v",
+            "embedder": NAMES["question"],
+            "where": ("n > :k", "published"),
+            "params": {"k": 7},
+            "type": "bit",
+            "language": "german",
+        },
+        "shop",
+        "n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", "needs TABLE"),
+        ("docs --where n > 5", "more words"),
+        ('docs --where "n > :nobody"', ":nobody: there is no variable"),
+        ("docs --chunk 5", "no option --chunk"),
+    ],
+)
+def test_vembed_refuses(line: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_embed(line, NAMES)
 
 
 def test_vsql() -> None:
@@ -419,7 +471,7 @@ def test_the_help_shows_every_option_and_examples_that_work(magic: str) -> None:
     shown = usage(magic)
     assert all(f"  {option.name} " in shown and option.help in shown for option in MAGICS[magic].options)
     assert max(map(len, shown.splitlines())) <= 120
-    assert 4 <= len(MAGICS[magic].examples) <= 6
+    assert 3 <= len(MAGICS[magic].examples) <= 7
     for example in MAGICS[magic].examples:
         call, newline, body = example.partition("\n")
         name, _, line = call.lstrip("%").partition(" ")
@@ -428,7 +480,7 @@ def test_the_help_shows_every_option_and_examples_that_work(magic: str) -> None:
         if magic in ("vsearch", "vsql"):
             {"vsearch": parse_search, "vsql": parse_sql}[magic](line, body if newline else None, NAMES)
         else:
-            {"vconnect": parse_connect, "vtables": parse_tables, "vload": parse_load}[magic](line, NAMES)
+            LINE_MAGICS[magic](line, NAMES)
         assert all(part in shown for part in example.splitlines())
 
 

@@ -85,6 +85,21 @@ FAILURES: Mapping[str, tuple[str, str, str, tuple[Setting, ...]]] = {
     "statement timeout": ("SELECT pg_sleep(9)", "57014", "--timeout", (("statement_timeout", "20"),)),
     "alone": ("VACUUM t", "25001", "by itself", (("work_mem", "'3MB'"),)),
     "alone in a function": ("SELECT 1; VACUUM t", "25001", "by itself", ()),
+    "policy": (
+        "CREATE TABLE g (a int); ALTER TABLE g ENABLE ROW LEVEL SECURITY; GRANT INSERT ON g TO pg_monitor;"
+        " SET LOCAL ROLE pg_monitor; INSERT INTO g VALUES (1)",
+        "42501",
+        "--role, --session",
+        (),
+    ),
+    "setting that a policy reads": ("SELECT current_setting('app.tenant')", "42704", "--session NAME=VALUE", ()),
+    "no such role": ("SELECT 1", "22023", "pg_roles lists", (("role", "'pgvec_nobody'"),)),
+    "a role that is not one's own": (
+        "SET LOCAL SESSION AUTHORIZATION pg_monitor; SET LOCAL ROLE pg_read_server_files",
+        "42501",
+        "must be a member",
+        (),
+    ),
     "language": ("SELECT to_tsvector('klingon', 'x')", "42704", "pg_ts_config", ()),
     "setting that pgvector lacks": ("SELECT '[1]'::vector; SHOW hnsw.speed", "42704", "no such setting", ()),
     "setting that pgvector reserves": ("SELECT '[1]'::vector; SET hnsw.speed = 1", "42602", "no such setting", ()),
@@ -149,7 +164,8 @@ def test_every_hint_is_provoked_by_some_test() -> None:
         "can't adapt",
         "current transaction is aborted",
         "COPY",
-    }  # test_db_values.py, test_db_link.py
+        "No space left",
+    }  # test_db_values.py, test_db_link.py, test_faults.py
     hints = [hint for pattern, hint in failures._REFUSED if not any(word in pattern for word in elsewhere)]
     assert len(hints) > 20
     shown = [test[2] for test in FAILURES.values()] + re.findall(r'match="([^"]+)"', tests)

@@ -610,7 +610,7 @@ def test_a_statement_inside_another_is_refused_and_does_not_hang(db: Database) -
         def read(self, size: int | None = -1) -> bytes:
             return str(value(db.run(Query("SELECT 1")))).encode()
 
-    with pytest.raises(ConnectError, match=r"db\.clone"):
+    with pytest.raises(UsageError, match=r"db\.clone"):
         db.transaction([Copy("COPY t FROM STDIN", Asks())])
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 import pgvector
 import psycopg2.extensions
 import pytest
+import scipy.sparse
 from psycopg2.extensions import connection
 
 from pgvec_magic.db import Database, connect
@@ -173,9 +174,71 @@ def test_whole_numbers_are_a_vector_beside_an_operator_and_before_a_cast(here: D
 
 def test_other_types_of_pgvector_are_sent_as_they_are(here: Database) -> None:
     sparse = pgvector.SparseVector({0: 1.5, 4: 2.5}, 5)
-    assert select(here, "SELECT %(v)s::sparsevec", v=sparse) == "{1:1.5,5:2.5}/5"
+    assert select(here, "SELECT %(v)s::sparsevec", v=sparse) == sparse
     assert select(here, "SELECT '{1:1}/5'::sparsevec <-> %(v)s", v=sparse) > 0
     assert select(here, "SELECT B'111' <~> %(v)s", v=pgvector.Bit("101")) == 1
+
+
+BITS = [
+    *([True, False, True], [1, 0, 1], (1.0, -1.0, 0.5), np.array([True, False, True]), np.array([1, 0, 1])),
+    *(pd.Series([True, False, True]), pd.Series([True, False, True], dtype="boolean"), "101", pgvector.Bit("101")),
+]
+
+
+@pytest.mark.parametrize("bits", BITS, ids=lambda bits: type(bits).__name__)
+def test_bits_in_each_form_beside_their_operators_and_before_a_cast(here: Database, bits: object) -> None:
+    for sql in ("B'111' <~> %(v)s", "%(v)s<~>B'111'", "B'111' OPERATOR(public.<~>) %(v)s", "B'111' <~> %(v)s::bit(3)"):
+        assert select(here, f"SELECT {sql}", v=bits) == 1
+    assert select(here, "SELECT B'111' <%%> %(v)s", v=bits) == pytest.approx(1 / 3)
+    for cast in ("bit(3)", "bit varying", "varbit(4)", 'pg_catalog."bit"'):
+        assert select(here, f"SELECT (%(v)s::{cast})::text", v=bits) == "101"
+
+
+def test_whole_numbers_and_truth_values_keep_their_own_types_elsewhere(here: Database) -> None:
+    assert select(here, "SELECT (%(v)s::bit(4))::text", v=5) == "0101"
+    assert select(here, "SELECT %(v)s", v=np.array([True, False])) == [True, False]
+    here.run(Query("CREATE TEMP TABLE words AS SELECT 'word' AS w"))
+    assert select(here, "SELECT w || %(v)s::text FROM words WHERE w LIKE %(v)s || '%%'", v="w") == "wordw"
+
+
+@pytest.mark.parametrize("sparse", [scipy.sparse.csr_matrix([[0, 2.5, 0]]), scipy.sparse.coo_array([0, 2.5, 0])])
+def test_rows_of_scipy_are_sparse_vectors(here: Database, sparse: object) -> None:
+    assert select(here, "SELECT %(v)s::sparsevec", v=sparse) == pgvector.SparseVector({1: 2.5}, 3)
+    assert select(here, "SELECT '{}/3'::sparsevec <-> %(v)s", v=sparse) == 2.5
+    assert select(here, "SELECT %(v)s::sparsevec", v=scipy.sparse.csr_matrix((1, 5))) == pgvector.SparseVector({}, 5)
+
+
+@pytest.mark.parametrize("metric", ["<->", "<#>", "<=>", "<+>"])
+def test_a_vector_beside_a_qualified_operator(here: Database, metric: str) -> None:
+    for sql in (
+        f"SELECT '[1,2,3]'::vector OPERATOR(public.{metric}) %(v)s",
+        f"SELECT %(v)s OPERATOR( public.{metric} ) '[1,2,3]'::vector",
+    ):
+        assert select(here, sql, v=[1, 2, 3]) == {"<#>": -14}.get(metric, 0)
+
+
+@pytest.mark.parametrize(
+    ("sql", "sent", "message"),
+    [
+        ("SELECT '{}/3'::sparsevec <-> %(v)s", {1: 2.0}, r":v cannot be sent: .* use pgvector\.SparseVector"),
+        ("SELECT %(v)s::sparsevec", {"a": "b"}, "a dict of indices and numbers"),
+        ("SELECT %(v)s::sparsevec", scipy.sparse.csr_matrix((2, 3)), "one row of a sparse matrix"),
+        ("SELECT B'1' <~> %(v)s", ["yes"], "a list or array of numbers"),
+        ("SELECT %(v)s::bit(2)", np.array([7, 255], np.uint8), r"np\.unpackbits"),
+    ],
+)
+def test_what_is_no_vector_says_why(here: Database, sql: str, sent: object, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        here.run(Query(sql, {"v": sent}))
+
+
+def test_short_bits_are_text_and_long_ones_an_array(here: Database) -> None:
+    assert select(here, "SELECT '0101'::bit(4)") == "0101"
+    assert select(here, "SELECT repeat('0', 64)::bit(64)") == "0" * 64
+    long = select(here, "SELECT ('1' || repeat('0', 64))::bit(65)")
+    assert (long.dtype, long.tolist()) == (bool, [True, *[False] * 64])
+    assert select(here, "SELECT repeat('01', 40)::varbit") == "01" * 40
+    assert select(here, "SELECT NULL::bit(80)") is None
 
 
 def test_vectors_come_back_exactly_as_they_were_stored(db: Database, raw: connection) -> None:

@@ -146,13 +146,13 @@ def test_a_model_sees_short_texts_first_in_batches_and_the_order_is_restored() -
     ]
 
 
-def test_a_batch_holds_no_more_characters_than_its_model_takes() -> None:
+def test_a_batch_holds_no_more_bytes_than_its_model_takes() -> None:
     class Small(Lengths):
-        batch_chars = 10
+        batch_bytes = 10
 
     model = Small()
-    model.embed(["x" * n for n in (4, 4, 4, 25)])
-    assert [[len(t) for t in batch] for batch, _ in model.batches] == [[4, 4], [4], [25]]
+    model.embed(["xxxx", "éé", "中x", "x" * 25])
+    assert [[len(t) for t in batch] for batch, _ in model.batches] == [[4, 2], [2], [25]]
 
 
 def test_progress_counts_texts_after_each_batch() -> None:
@@ -178,6 +178,10 @@ def test_empty_texts_are_refused_by_position_before_the_model_is_asked() -> None
     assert refusal(["a", " \n\t", "c", ""], model).message == "2 texts (1, 3) are empty"
     assert "(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …)" in refusal([""] * 30, model).message
     assert model.batches == []
+
+
+def test_half_a_character_is_refused_by_position() -> None:
+    assert refusal(["é", "half \ud83d"]).message == "text 1 is not Unicode (a surrogate stands alone)"
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), 7, b"bytes"])
@@ -257,6 +261,97 @@ def test_an_object_that_is_called_is_named_after_its_class() -> None:
             return [[1, 2] for _ in texts]
 
     assert embed.get(Encoder()).name == ":Encoder"
+
+
+# --- tokens
+
+
+def test_tokens_of_wordllama_end_where_its_tokenizer_says() -> None:
+    model = embed.get("wordllama")
+    text = "Delay execution,  naïve 🙂 中文\n\tread_csv(path)  "
+    ends = model.token_ends(text)
+    assert ends == sorted(ends)
+    assert ends[-1] == len(text)
+    assert model.count_tokens([text, text, "a"]) == 2 * len(ends) + 1
+    assert (model.token_ends(""), model.max_tokens, model.too_long(["word " * 100_000])) == ([], None, [])
+
+
+@pytest.mark.parametrize(
+    "text", [*TEXTS, "", "   ", "a\x00b", "x = f(y[1:2], **kw)  # TODO", "1234567890", "שלום", "हिन्दी"]
+)
+def test_estimated_tokens_cover_the_text(text: str) -> None:
+    ends = Lengths().token_ends(text)
+    assert ends == sorted(set(ends))
+    assert (ends[-1] if ends else 0) == len(text)
+
+
+# Counted with OpenAI's own encoding, cl100k_base.
+COUNTED = {
+    "Return evenly spaced numbers over a specified interval.": 9,
+    "Der schnelle braune Fuchs springt über den faulen Hund. Die Rechnung wurde am Dienstag bezahlt.": 27,
+    "def read_csv(path, sep=','):\n    return [line.split(sep) for line in open(path)]": 22,
+    "快速的棕色狐狸跳过懒狗。请检查您的登录信息,稍后再试。": 36,
+    '{"id": 7, "name": "user_7", "tags": ["a", "b"], "price": 1234.5}': 32,
+}
+
+
+@pytest.mark.parametrize("text", COUNTED)
+def test_estimated_tokens_are_near_what_openai_counts(text: str) -> None:
+    assert 0.7 * COUNTED[text] <= Lengths().count_tokens([text]) <= 1.3 * COUNTED[text]
+
+
+def test_texts_beyond_the_limit_are_told_by_position() -> None:
+    class Limited(Lengths):
+        max_tokens = 5
+
+    assert Limited().too_long(["a b c d e", "a b c d e f", "", "a" * 41]) == [1, 3]
+
+
+# --- specs
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ("openai:text-embedding-3-small", None),
+        ("openai:text-embedding-3-small:256", None),
+        ("openai:nomic-embed-text:latest?nomic", None),
+        ("openai:BAAI/bge-m3:8", None),
+        ("openai:served?query=query: &document=passage: ", "openai:served?e5"),
+        ("openai:served?document=passage:%20&query=query:%20", "openai:served?e5"),
+        ("openai:served?query=Find 100% of: ", "openai:served?query=Find%20100%25%20of:%20"),
+        ("openai:served:64?document=a%26b=c ", "openai:served:64?document=a%26b%3Dc%20"),
+        ("openai:served?query=", None),
+        ("st:intfloat/e5-small-v2", None),
+        ("st:./a folder/model:7?bge", None),
+    ],
+)
+def test_a_spec_is_a_name_that_finds_the_same_model_again(spec: str, name: str | None) -> None:
+    model = embed.get(spec)
+    assert model.name == (name or spec)
+    assert embed.get(model.name).name == model.name
+    assert "\n" not in model.name
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("openai:", "'openai:' names no model"),
+        ("openai: ", "'openai: ' names no model"),
+        ("st:?e5", "'st:?e5' names no model"),
+        ("openai:a\nb", "names no model"),
+        ("openai:small:0", "vectors have at least one dimension"),
+        ("openai:small?e6", "'e6' tells no prefixes"),
+        ("openai:small?qeury=a", "'qeury=a' tells no prefixes"),
+        ("openai", "no model 'openai'"),
+        ("wordllama:x", "no model 'wordllama:x'"),
+        ("text-embedding-3-small", "no model 'text-embedding-3-small'"),
+    ],
+)
+def test_what_is_no_spec_is_refused(spec: str, message: str) -> None:
+    with pytest.raises(EmbedError) as caught:
+        embed.get(spec)
+    assert message in caught.value.message
 
 
 # --- get

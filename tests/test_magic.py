@@ -56,6 +56,13 @@ def test_a_vector_from_a_variable(shell: Any) -> None:
     assert ids(shell.run("%vsearch docs --vector :v -k 2")) == [1, 2]
 
 
+@pytest.mark.parametrize("option", ["--readonly", "--role app", "--session app.x=1", "--timeout 5", "--name there"])
+def test_an_open_connection_is_not_silently_used_in_another_way(shell: Any, option: str) -> None:
+    with pytest.raises(UsageError, match="here is open already"):
+        shell.run(f"%vconnect here {option}")
+    shell.run("%vconnect here")
+
+
 def test_the_value_is_returned_bound_by_o_and_kept_as_underscore(shell: Any) -> None:
     result = shell.run("hits = %vsearch docs --vector :v -k 2 -o same\nhits")
     assert shell.user_ns["hits"] is shell.user_ns["same"]

@@ -9,7 +9,7 @@ import pytest
 
 from pgvec_magic.catalog import Column, TableInfo, TextSource, VectorColumn, VectorIndex
 from pgvec_magic.errors import UsageError
-from pgvec_magic.query import Query, Scan, Search, build, choose_scan, keyword
+from pgvec_magic.query import Query, Scan, Search, build, choose_scan, words
 from pgvec_magic.query.target import find_target
 
 INDEX = VectorIndex("docs_embedding_idx", "embedding", "hnsw", "cosine")
@@ -47,6 +47,7 @@ def scan(matching: int | None = None, *, index: VectorIndex | None = INDEX, **op
         "in_force": {"hnsw.ef_search": "40"},
         "rows": 1_000_000,
         "others": (),
+        "guarded": False,
     }
     passed = {name: options.pop(name, value) for name, value in given.items()}
     return choose_scan(a_search(**options), index, matching=matching, **passed)
@@ -115,6 +116,15 @@ def statement(table: TableInfo = DOCS, chosen: Scan | None = None, **options: An
         ({"mode": "keyword", "text": None}, "a keyword search needs a query text"),
         ({"mode": "keyword", "vector": V}, "a keyword search takes a text only"),
         ({"mode": "keyword", "min_score": 0.5}, "no distance that a threshold could cut"),
+        ({"rerank": "model"}, "--rerank compares a text with the rows' texts, and this search has none"),
+        ({"vector": None, "similar_to": (1,), "rerank": len}, "and this search has none"),
+        ({"mode": "keyword", "rerank": " "}, "--rerank is empty"),
+        ({"mode": "keyword", "rerank": 3}, "--rerank: expected the name of a model or a function, got 3"),
+        ({"mode": "keyword", "rerank": ":fn"}, "give the function itself"),
+        ({"mode": "hybrid", "text": "x", "rerank": len, "diverse": True}, "each choose an order of their own"),
+        ({"mode": "keyword", "diverse": True}, "--diverse compares vectors, which a keyword search has none of"),
+        ({"diverse": True, "k": 1001}, "--diverse compares every two candidates: 4,004 are too many"),
+        ({"diverse": True, "candidates": 4001}, "4,001 are too many"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(options: dict[str, Any], said: str) -> None:
@@ -176,6 +186,37 @@ def test_numbers_of_numpy_are_numbers() -> None:
 def test_a_scan_without_a_filter(given: dict[str, Any], kind: str, candidates: int, settings: dict[str, str]) -> None:
     chosen = scan(**given)
     assert (chosen.kind, chosen.candidates, dict(chosen.settings)) == (kind, candidates, settings)
+
+
+def test_a_second_step_has_more_rows_to_choose_from() -> None:
+    assert a_search(k=3).first_step is not None
+    search = a_search(k=3)
+    assert search.first_step is search
+    for options, rows in (({}, 40), ({"k": 30}, 120), ({"k": 5, "offset": 10}, 60), ({"candidates": 20}, 20)):
+        first = a_search(diverse=True, **options).first_step
+        assert (first.k, first.offset, first.diverse) == (rows, 0, False)
+    assert a_search(diverse=True, candidates=2, k=8, offset=1).first_step.k == 9
+    assert scan(**vars_of(a_search(diverse=True, k=50).first_step)).candidates == 200
+
+
+def vars_of(search: Search) -> dict[str, Any]:
+    return {"k": search.k, "offset": search.offset, "candidates": search.candidates}
+
+
+def test_policies_are_a_filter() -> None:
+    chosen = scan(20_000, guarded=True)
+    assert (chosen.kind, chosen.candidates, dict(chosen.settings)) == ("iterative", 40, ITERATIVE)
+    assert scan(1500, guarded=True).why == "the table's policies leave about 1,500 rows"
+    assert scan(1, guarded=True, where=("id > 3",)).why == "the filter and the table's policies leave about 1 row"
+    assert scan(None, guarded=True).kind == "iterative"
+    assert scan(None, guarded=True, as_is=True).kind == "as-is"
+
+
+def test_a_scan_in_nearly_the_right_order_is_never_taken_as_it_comes() -> None:
+    diskann = replace(INDEX, method="diskann")
+    assert scan(index=diskann, strategy="ann").kind == "iterative"
+    assert scan(others=[diskann], strategy="ann").kind == "iterative"
+    assert scan(strategy="ann").kind == "ann"
 
 
 ITERATIVE = {"hnsw.iterative_scan": "relaxed_order", "hnsw.ef_search": "200"}
@@ -332,10 +373,10 @@ def test_words_are_bound_once_in_each_form() -> None:
         "unwanted text": '-csv -"two words"',
     }
     assert "unwanted text" not in statement(mode="keyword", text="well-known a - b").params
-    assert len(keyword.params("word " * 1000)[keyword.TEXT].split()) == 200
-    assert keyword.is_cut("word " * 201)
-    assert not keyword.is_cut("word " * 200)
-    assert max(map(len, keyword.params("x" * 9000)[keyword.TEXT].split())) == 500
+    assert len(words.params("word " * 1000)[words.TEXT].split()) == 200
+    assert words.is_cut("word " * 201)
+    assert not words.is_cut("word " * 200)
+    assert max(map(len, words.params("x" * 9000)[words.TEXT].split())) == 500
 
 
 def test_columns_that_nobody_reads_are_left_out_unless_asked_for() -> None:

@@ -150,6 +150,7 @@ def test_norms_do_not_overflow_small_number_types():
 def test_sparse_vectors_and_bits_have_words_of_their_own():
     assert text_of(SparseVector({0: 3.0, 5: 4.0}, 1000)) == "1000-d, 2 not zero, norm 5.00, {1: 3.000, 6: 4.000}"
     assert text_of(Bit("10110")) == "5 bits, 3 set, 10110"
+    assert text_of(np.array([True, False, True])) == "3 bits, 2 set, 101"
     assert text_of(Bit("10" * 20)) == "40 bits, 20 set, 1010101010101010…"
 
 

@@ -138,7 +138,7 @@ def test_an_unknown_sample_is_refused_with_what_was_meant() -> None:
     assert caught.value.hint == "did you mean 'pydocs'?"
     with pytest.raises(UsageError, match="no sample 'other'"):
         samples.questions("other")
-    assert samples.names() == ("pydocs",)
+    assert samples.names() == ("pydocs", "helpdesk")
 
 
 # --- what is in it, and what is not

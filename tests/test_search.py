@@ -542,6 +542,36 @@ def test_a_scan_that_may_visit_few_rows_only_is_repeated_exactly(
     assert "the scan ended before it found them, if they exist" in fewer.notes[0]
 
 
+@pytest.fixture
+def tenant(dsn: str, raw: connection, big: Database) -> Iterator[Database]:
+    """Somebody whom a policy shows the rows 480 to 492 of ``arc``."""
+    raw.cursor().execute(
+        ARC.format(index=HNSW) + "ANALYZE arc; ALTER TABLE arc ENABLE ROW LEVEL SECURITY;"
+        "DROP ROLE IF EXISTS pgvec_tenant; CREATE ROLE pgvec_tenant; GRANT SELECT ON arc TO pgvec_tenant;"
+        "CREATE POLICY own ON arc USING (id % 1000 BETWEEN 480 AND current_setting('app.last')::int)"
+    )
+    db = connect(dsn, name="tenant", role="pgvec_tenant", session={"app.last": "492"})
+    db.run(Query("SET enable_seqscan = off"))
+    yield db
+    raw.cursor().execute("DROP OWNED BY pgvec_tenant; DROP ROLE pgvec_tenant")
+
+
+def test_a_policy_is_searched_as_a_filter(big: Database, tenant: Database) -> None:
+    assert len(search(tenant, "arc", vector=START, k=8, as_is=True)) < 8  # what Postgres does with it
+    for given in ({}, {"where": "id >= 0"}, {"set": {"hnsw.iterative_scan": "off"}}, {"ef_search": 10}):
+        assert numbered(search(tenant, "arc", vector=START, k=8, **given)) == list(range(480, 488))
+    assert numbered(search(big, "arc", vector=START, k=3)) == [0, 1, 2]  # who owns the table sees all of it
+
+
+def test_what_a_policy_hides_may_be_what_is_missing(tenant: Database) -> None:
+    result = search(tenant, "arc", vector=START, k=20)
+    assert numbered(result) == list(range(480, 493))
+    assert result.notes == (
+        "7 of 20 rows are missing: there are only 13 rows, as far as the table's policies show its rows to this role",
+    )
+    assert "the table's policies leave about" in repr(result)
+
+
 def test_in_hybrid_a_filter_costs_neither_leg_rows(raw: connection, big: Database) -> None:
     raw.cursor().execute(ARC.format(index=HNSW))
     condition = "id % 1000 BETWEEN 480 AND 499"
@@ -1080,7 +1110,8 @@ def has_extension(raw: connection, name: str) -> bool:
     [
         ([1.0, 2.0], "has 2 dimensions, plain.embedding has 16"),
         ([[1.0] * 16], r"has one dimension, this has shape \(1, 16\)"),
-        ("[1,2]", "a list or array of numbers, not str"),
+        ("[1,2", "has 2 dimensions"),
+        ("one", "a list or array of numbers, not str"),
         ([None] * 16, "NaN"),
         ([float("nan")] * 16, "NaN"),
         ([1e39] * 16, "too large"),

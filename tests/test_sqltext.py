@@ -14,7 +14,9 @@ from pgvec_magic.sqltext import (
     bind,
     caret,
     check_condition,
+    check_identity,
     check_readonly,
+    check_session,
     check_setting,
     command,
     placeholders,
@@ -457,6 +459,8 @@ def test_read_only_connections_leave_the_rest_to_the_server(sql: str) -> None:
         ("work_mem", "64MB", ("work_mem", "'64MB'")),
         ("enable_seqscan", "off", ("enable_seqscan", "'off'")),
         ("seed", "-0.5", ("seed", "-0.5")),
+        ("my.setting", "007", ("my.setting", "'007'")),
+        ("my.user", "-1.50", ('my."user"', "-1.50")),
         ("my.setting", "it's; COMMIT", ("my.setting", "'it''s; COMMIT'")),
         ("my.setting", "a\\", ("my.setting", "E'a\\\\'")),
         ("search_path", '"$user", public', ("search_path", "'$user', 'public'")),
@@ -499,6 +503,47 @@ def test_settings(name: str, value: str, expected: tuple[str, str]) -> None:
 def test_settings_that_are_refused(name: str, value: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         check_setting(name, value)
+
+
+def test_a_session_s_settings_keep_their_value_to_the_letter() -> None:
+    assert check_session(" App.Tenant ", " 007 ") == ("app.tenant", "' 007 '")
+    assert check_session("app.user", "it's\\") == ('app."user"', "E'it''s\\\\'")
+    assert check_session("search_path", '"$user", tenant_7') == ("search_path", "'$user', 'tenant_7'")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["role", "transaction_read_only", "session_authorization", "client_encoding", "work_mem", "hnsw.ef_search",
+     "ivfflat.probes", "a b", "", "statement_timeout"],
+)  # fmt: skip
+def test_what_a_session_may_not_set(name: str) -> None:
+    with pytest.raises(UsageError, match="--session"):
+        check_session(name, "1")
+
+
+FIXED = ("app.tenant", 'app."user"')
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["RESET ROLE", "set local role x", "SET SESSION ROLE x", "SET \"role\" TO x", "SET SESSION AUTHORIZATION x",
+     "SET LOCAL SESSION AUTHORIZATION x", "RESET ALL", "DISCARD ALL", "SET app.tenant = 1", "SET App . User TO 1",
+     "RESET app.\"user\"", "SELECT set_config('app.tenant', '1', true)", "SELECT 1; SET ROLE x", "SELECT 1; COMMIT",
+     "BEGIN; SELECT 1", "ROLLBACK; SELECT 1", "WITH a AS (SELECT pg_catalog.set_config( 'Role', 'x', false)) TABLE a"],
+)  # fmt: skip
+def test_what_would_change_who_one_is(sql: str) -> None:
+    with pytest.raises(UsageError, match="refused"):
+        check_identity(sql, FIXED)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT 'SET ROLE x'", "SET work_mem = 1", "SET LOCAL app.tenants = 1", "SET SESSION CHARACTERISTICS AS x",
+     "BEGIN", "COMMIT", "ROLLBACK TO s", "SELECT 1; SELECT 2", "DISCARD PLANS", "SELECT role FROM t", "-- SET ROLE x",
+     "SELECT set_config(name, '1', true) FROM t", "ALTER ROLE x SET app.tenant = 1", "SET", "RESET", ""],
+)  # fmt: skip
+def test_what_leaves_one_who_one_is(sql: str) -> None:
+    check_identity(sql, FIXED)
 
 
 @pytest.mark.parametrize(

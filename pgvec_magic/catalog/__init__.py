@@ -1,5 +1,6 @@
 """What is in the database: versions, vector tables, their columns, keys, indexes, texts and sizes."""
 
+from .policies import unguarded
 from .read import Capabilities, capabilities, changed, forget, matching_rows, table, tables
 from .remember import remember_embedder
 from .table import Column, TableInfo, TextSource, VectorColumn, VectorIndex
@@ -18,4 +19,5 @@ __all__ = [
     "remember_embedder",
     "table",
     "tables",
+    "unguarded",
 ]

@@ -6,13 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..db.columns import LONGEST_FLAGS
 from ..metric import by_opclass
-from ..sqltext import quote_ident
+from ..sqltext import quote_ident, quote_qualified
 from .table import EMBEDDER_LINE, Column, TableInfo, TextSource, VectorColumn, VectorIndex
 
 VECTOR_TYPES = ("vector", "halfvec", "sparsevec")
+BIT = "bit"
 KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table"}
 _TEXT_METHODS = ("gin", "gist", "rum")
+# The operator class of pg_textsearch, whose access method others call bm25 too. It searches columns of this type.
+_BM25_OPCLASS, _BM25_TYPE = "text_bm25_ops", "text"
 _LANGUAGE = re.compile(r"to_tsvector\(\s*'((?:[^']|'')+)'")
 
 Told = Mapping[tuple[str, str, str], str]
@@ -26,28 +30,51 @@ def table_info(row: Mapping[str, Any], told: Told, widths: Mapping[str, int] | N
     columns = row["columns"] or []
     indexes = row["indexes"] or []
     name = quote_ident(row["name"])
+    vectors, bits = _vector_columns(row, told)
     info = {
         "schema": row["schema"],
         "name": row["name"],
         "kind": KINDS[row["kind"]],
         "sql_name": name if row["visible"] else f"{quote_ident(row['schema'])}.{name}",
         "columns": tuple(Column(c["name"], _type(c), c["nullable"], (widths or {}).get(c["name"], 0)) for c in columns),
-        "vectors": tuple(_vector_column(c, row, told) for c in columns if c["type"] in VECTOR_TYPES),
+        "vectors": vectors,
+        "bits": bits,
         "indexes": tuple(_vector_index(i) for i in indexes if _is_vector_index(i)),
         "key": _key(indexes, row["kind"], row["inherited"]),
         "rows": None if row["rows"] is None else round(row["rows"]),
         "bytes": int(row["bytes"] or 0),
         "extension_schema": row["extension_schema"],
+        "row_security": row["row_security"],
     }
     default = _short(row["default_language"])
     texts = _tsvectors(columns, indexes, default)
     bare = TableInfo(**info, texts=())
     plain = [bare.plain_text(default)] if bare.text_column is not None else []
-    return TableInfo(**info, texts=(*texts, *plain))
+    return TableInfo(**info, texts=(*_bm25(row, bare.text_column), *texts, *plain))
 
 
 def _type(column: Mapping[str, Any]) -> str:
     return str(column["type"] if column["type"] in VECTOR_TYPES else column["format"])
+
+
+def _vector_columns(row: Mapping[str, Any], told: Told) -> tuple[tuple[VectorColumn, ...], tuple[VectorColumn, ...]]:
+    """Return the vector columns, and the bit columns that may be flags."""
+    indexes = [i for i in row["indexes"] or [] if _is_vector_index(i)]
+    indexed = {index["keys"][0]["column"] for index in indexes}
+    vectors: list[VectorColumn] = []
+    bits: list[VectorColumn] = []
+    for column in row["columns"] or []:
+        if column["type"] in VECTOR_TYPES or column["format"] == BIT:
+            found = _vector_column(column, row, told)
+            is_vector = column["type"] in VECTOR_TYPES or found.name in indexed or _is_marked(found)
+            (vectors if is_vector else bits).append(found)
+    return tuple(vectors), tuple(bits)
+
+
+def _is_marked(column: VectorColumn) -> bool:
+    """Whether a bit column is one of vectors by its model, its name or its length."""
+    long = column.dimensions is not None and column.dimensions > LONGEST_FLAGS
+    return bool(column.embedder) or column.name.endswith("embedding") or long
 
 
 def _vector_column(column: Mapping[str, Any], row: Mapping[str, Any], told: Told) -> VectorColumn:
@@ -108,6 +135,39 @@ def _tsvectors(columns: list[dict[str, Any]], indexes: list[dict[str, Any]], def
     expressions = [key["expression"] for key in keys if key["expression"] and _LANGUAGE.search(key["expression"])]
     sources += [TextSource(expression, _language(expression, default), True) for expression in expressions]
     return sorted(sources, key=lambda source: not source.indexed)
+
+
+def _bm25(row: Mapping[str, Any], text_column: str | None) -> list[TextSource]:
+    """Return the columns that have a BM25 index, the one that people read first.
+
+    None of a table with parts: pg_textsearch scores all their rows by the words of one part, those it lacks as 0.
+    """
+    if row["kind"] == "p" or row["inherited"]:
+        return []
+    searchable = {column["name"] for column in row["columns"] or [] if column["type"] == _BM25_TYPE}
+    usable = [
+        (index["keys"][0]["column"], index)
+        for index in row["indexes"] or []
+        # pg_textsearch finds no index with a dot in its name.
+        if index["opclass"] == _BM25_OPCLASS and index["valid"] and not index["where"] and "." not in index["name"]
+    ]
+    usable.sort(key=lambda pair: pair[0] != text_column)
+    return [
+        TextSource(
+            quote_ident(column),
+            _short(_option(index, "text_config")),
+            True,
+            "bm25",
+            quote_qualified(row["schema"], index["name"]),
+            index["opclass_schema"],
+        )
+        for column, index in usable
+        if column in searchable
+    ]
+
+
+def _option(index: Mapping[str, Any], name: str) -> str:
+    return str(dict(option.split("=", 1) for option in index["options"] or ())[name])
 
 
 def _language(made_by: str | None, default: str) -> str:

@@ -54,7 +54,8 @@ def table(db: Database, name: str) -> TableInfo:
 def tables(db: Database) -> tuple[TableInfo, ...]:
     """Return every table and view with a vector column that this role may read, those on the search path first."""
     rows = db.run(Query(sql.TABLES.format(which=sql.WITH_VECTORS), reads=True))
-    return tuple(table_info(row, _told(db)) for row in _dicts(rows))
+    infos = (table_info(row, _told(db)) for row in _dicts(rows))
+    return tuple(info for info in infos if info.vectors)
 
 
 def capabilities(db: Database) -> Capabilities:
@@ -80,11 +81,11 @@ def forget(db: Database) -> None:
 
 
 def matching_rows(db: Database, relation: str, conditions: list[str], params: Mapping[str, object]) -> int:
-    """Return the planner's estimate of the rows that conditions leave; one EXPLAIN, nothing is run.
+    """Return the planner's estimate of the rows that conditions, and policies, leave; one EXPLAIN, nothing is run.
 
     ``relation`` is SQL as in a ``Query``, with every ``%`` doubled.
     """
-    where = " AND ".join(f"(\n{bind(text, params.keys())}\n)" for text in conditions)
+    where = " AND ".join(f"(\n{bind(text, params.keys())}\n)" for text in conditions) or "true"
     used = {name: params[name] for text in conditions for name in placeholders(text)}
     rows = db.run(Query(f"EXPLAIN (FORMAT JSON) SELECT FROM {relation} WHERE {where}", used, reads=True))
     return int(rows.rows[0][0][0]["Plan"]["Plan Rows"])

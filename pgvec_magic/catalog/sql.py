@@ -23,6 +23,7 @@ SELECT n.nspname AS schema, c.relname AS name, c.relkind AS kind,
    JOIN pg_type AS t ON t.typname = 'vector' AND t.typnamespace = e.extnamespace
    WHERE e.extname = 'vector') AS extension_schema,
   current_setting('default_text_search_config') AS default_language,
+  row_security_active(c.oid) AS row_security,
   (SELECT json_agg(json_build_object(
       'name', a.attname, 'type', t.typname, 'format', format_type(a.atttypid, NULL),
       'typmod', a.atttypmod, 'nullable', NOT a.attnotnull,
@@ -47,6 +48,8 @@ SELECT n.nspname AS schema, c.relname AS name, c.relkind AS kind,
                FROM unnest(i.indkey[:i.indnkeyatts - 1]) WITH ORDINALITY AS o(attnum, n)
                LEFT JOIN pg_attribute AS k ON k.attrelid = c.oid AND k.attnum = o.attnum AND o.attnum > 0),
       'opclass', (SELECT opcname FROM pg_opclass WHERE pg_opclass.oid = i.indclass[0]),
+      'opclass_schema', (SELECT s.nspname FROM pg_opclass AS o JOIN pg_namespace AS s ON s.oid = o.opcnamespace
+                         WHERE o.oid = i.indclass[0] AND NOT pg_opclass_is_visible(o.oid)),
       'options', x.reloptions, 'where', pg_get_expr(i.indpred, i.indrelid),
       'bytes', CASE x.relkind WHEN 'I' THEN (
           SELECT sum(pg_relation_size(t.relid)) FROM pg_partition_tree(x.oid) AS t WHERE t.isleaf
@@ -70,12 +73,13 @@ SELECT attname, avg_width FROM pg_stats WHERE schemaname = %(schema)s AND tablen
 BY_NAME = """c.relname = ANY(%(endings)s)
   AND ((c.relname = %(name)s AND pg_table_is_visible(c.oid)) OR n.nspname || '.' || c.relname = %(name)s)"""
 
+# With bits, which may be flags: whether they are vectors ``assemble`` tells.
 WITH_VECTORS = """NOT c.relispartition
   AND has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT')
   AND EXISTS (
     SELECT FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-      AND t.typname IN ('vector', 'halfvec', 'sparsevec'))"""
+      AND t.typname IN ('vector', 'halfvec', 'sparsevec', 'bit'))"""
 
 CAPABILITIES = """
 SELECT current_setting('server_version_num')::int AS server,

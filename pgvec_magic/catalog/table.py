@@ -61,11 +61,18 @@ class VectorIndex:
 
 @dataclass(frozen=True, slots=True)
 class TextSource:
-    """A tsvector to search: its SQL, its language as a ``regconfig`` names it, and whether an index serves it."""
+    """What is searched by words: its SQL, its language as a ``regconfig`` names it, and whether an index serves it.
+
+    ``method`` is tsvector, or bm25: then ``expression`` is a text column, ``index`` the qualified name of its index and
+    ``schema`` where pg_textsearch is, if that is not on the search path.
+    """
 
     expression: str
     language: str
     indexed: bool
+    method: str = "tsvector"
+    index: str | None = None
+    schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,9 @@ class TableInfo:
 
     ``sql_name`` is the quoted name as statements use it, ``key`` the columns that tell rows apart (``ctid``, with
     ``tableoid`` where there are parts, for a table without a key; empty where nothing does), ``rows`` the planner's
-    estimate or None when nobody has counted yet, ``bytes`` with indexes.
+    estimate or None when nobody has counted yet, ``bytes`` with indexes; with ``row_security`` policies choose the rows
+    that this role sees. ``bits`` are columns of type bit that nothing marks as vectors and that may be flags: they are
+    searched where they are named, or where there is nothing else to search.
     """
 
     schema: str
@@ -89,6 +98,8 @@ class TableInfo:
     rows: int | None = None
     bytes: int = 0
     extension_schema: str | None = None
+    row_security: bool = False
+    bits: tuple[VectorColumn, ...] = ()
 
     @property
     def label(self) -> str:

@@ -3,11 +3,13 @@
 from .guide import Completion, complete, usage
 from .requests import (
     ConnectRequest,
+    EmbedRequest,
     LoadRequest,
     SearchRequest,
     SqlRequest,
     TablesRequest,
     parse_connect,
+    parse_embed,
     parse_load,
     parse_search,
     parse_sql,
@@ -17,12 +19,14 @@ from .requests import (
 __all__ = [
     "Completion",
     "ConnectRequest",
+    "EmbedRequest",
     "LoadRequest",
     "SearchRequest",
     "SqlRequest",
     "TablesRequest",
     "complete",
     "parse_connect",
+    "parse_embed",
     "parse_load",
     "parse_search",
     "parse_sql",

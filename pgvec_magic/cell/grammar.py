@@ -63,6 +63,15 @@ _CONNECTION = Option("-c", "connection", "CONN", "use the connection of this nam
 _TEXT = Option("-q", "text", "TEXT", 'the query text: a "quoted" text or :variable')
 _VECTOR = Option("--vector", "vector", ":v", "the query vector, in a variable", readers.anything, variable=True)
 _SETTING = Option("--set", "settings", "K=V", "a setting for this cell alone", readers.settings, repeats=True)
+_EMBEDDER = Option("--embedder", "embedder", "MODEL", "the model, or :function", readers.anything, completes="embedder")
+_WHERE = Option(
+    "--where",
+    "where",
+    "SQL",
+    'only rows for which this holds, in "…"; :name is bound',
+    repeats=True,
+    completes="column",
+)
 
 
 def _whole(name: str, field: str, help: str) -> Option:
@@ -77,6 +86,10 @@ def _columns(name: str, field: str, help: str) -> Option:
     return Option(name, field, "A,B", help, readers.names, commas=True, completes="column")
 
 
+def _language(help: str) -> Option:
+    return Option("--language", "language", "L", help, completes="language")
+
+
 def _number(name: str, field: str, help: str, value: str = "X") -> Option:
     return Option(name, field, value, help, readers.number)
 
@@ -89,6 +102,8 @@ def _flag(name: str, field: str, help: str) -> Option:
     return Option(name, field, "", help)
 
 
+_TYPE = _choice("--type", "type", ("vector", "halfvec", "bit", "sparsevec"), "how the vectors are stored (vector)")
+
 VCONNECT = Magic(
     "vconnect",
     "Connect to Postgres, or go back to a connection. Without a word: $PGVEC_DSN, $DATABASE_URL or PG*, else the "
@@ -98,6 +113,8 @@ VCONNECT = Magic(
     (
         Option("--name", "name", "N", "call the connection so, for -c N"),
         _flag("--readonly", "readonly", "refuse whatever writes"),
+        Option("--role", "role", "R", "run every statement as this role"),
+        Option("--session", "session", "K=V", "a setting for every statement", readers.settings, repeats=True),
         _flag("--create-extension", "create_extension", "CREATE EXTENSION vector where it is missing"),
         _number("--timeout", "timeout", "give a statement this many seconds", "S"),
         _flag("--list", "list", "list the connections"),
@@ -108,6 +125,7 @@ VCONNECT = Magic(
         "%vconnect postgresql://ada@localhost/shop --name shop",
         '%vconnect "host=db.example.org dbname=shop user=ada" --readonly',
         "%vconnect :engine --name warehouse",
+        "%vconnect --name tenant --role app --session app.tenant_id=42",
         "%vconnect --list",
         "%vconnect --close shop",
     ),
@@ -130,7 +148,11 @@ VLOAD = Magic(
         _columns("--text", "text", "the columns whose text is embedded"),
         _column("--id", "id", "the column that tells rows apart"),
         _column("--column", "column", "the column for the vectors"),
-        Option("--embedder", "embedder", "MODEL", "the model, or :function", readers.anything, completes="embedder"),
+        _EMBEDDER,
+        _TYPE,
+        _language("the language of the words, such as german (english)"),
+        _whole("--chunk", "chunk", "split longer texts into rows of this many tokens"),
+        _whole("--overlap", "overlap", "let neighbouring chunks share this many tokens (0)"),
         _choice("--on-conflict", "on_conflict", ("update", "skip", "error"), "what to do with an id that is there"),
         _flag("--replace", "replace", "make the table anew, and drop the old one at the end"),
         _whole("--limit", "limit", "load this many rows"),
@@ -142,6 +164,29 @@ VLOAD = Magic(
         "%vload articles :frame --text title,body --id slug",
         '%vload articles "my articles.csv" --text body --limit 1000',
         "%vload items :frame --column embedding --on-conflict skip",
+        "%vload manuals :pages --chunk 256 --overlap 32 --language german",
+    ),
+)
+VEMBED = Magic(
+    "vembed",
+    "Give a table that has text its vectors, in place: for rows that have none and for rows whose text has changed. "
+    "Others may write meanwhile, and what was stopped goes on with the same line.",
+    (_TABLE,),
+    1,
+    (
+        _columns("--text", "text", "the columns whose text is embedded"),
+        _column("--column", "column", "the column for the vectors, added where it is missing"),
+        _EMBEDDER,
+        _TYPE,
+        _WHERE,
+        _language("also index the words of the text, in this language"),
+        _OUTPUT,
+        _CONNECTION,
+    ),
+    (
+        "%vembed articles --text title,body",
+        '%vembed articles --text body --language german --where "published"',
+        "%vembed articles --text body --column small --embedder openai:text-embedding-3-small:256 --type halfvec",
     ),
 )
 VSEARCH = Magic(
@@ -153,14 +198,7 @@ VSEARCH = Magic(
         _TEXT,
         _whole("-k", "k", "how many rows (10)"),
         _choice("--mode", "mode", MODES, "search by meaning (vector), by words, or both"),
-        Option(
-            "--where",
-            "where",
-            "SQL",
-            'only rows for which this holds, in "…"; :name is bound',
-            repeats=True,
-            completes="column",
-        ),
+        _WHERE,
         _VECTOR,
         Option(
             "--similar-to",
@@ -193,7 +231,11 @@ VSEARCH = Magic(
         _column("--per", "per", "the best row for each value of this column"),
         _whole("--offset", "offset", "skip this many rows"),
         _columns("--columns", "columns", "show these columns"),
-        Option("--language", "language", "L", "the language of the words, such as english", completes="language"),
+        _language("the language of the words, such as english"),
+        Option(
+            "--rerank", "rerank", "MODEL", "order the best again by a cross-encoder, or :function", readers.anything
+        ),
+        _flag("--diverse", "diverse", "prefer rows that differ from those above them"),
         _flag("--plot", "plot", "return a picture"),
         _flag("--dry-run", "dry_run", "return the SQL and do not run it"),
         _OUTPUT,
@@ -225,4 +267,4 @@ VSQL = Magic(
     body="SQL, one statement or several",
 )
 
-MAGICS: Mapping[str, Magic] = MappingProxyType({m.name: m for m in (VCONNECT, VTABLES, VLOAD, VSEARCH, VSQL)})
+MAGICS: Mapping[str, Magic] = MappingProxyType({m.name: m for m in (VCONNECT, VTABLES, VLOAD, VEMBED, VSEARCH, VSQL)})

@@ -12,7 +12,7 @@ from ..query import Search
 from ..sqltext import placeholders, undefined
 from . import readers
 from .condition import check_unquoted
-from .grammar import VCONNECT, VLOAD, VSEARCH, VSQL, VTABLES
+from .grammar import VCONNECT, VEMBED, VLOAD, VSEARCH, VSQL, VTABLES
 from .line import VARIABLE, Line, read
 
 Namespace = Mapping[str, object]
@@ -27,6 +27,8 @@ class ConnectRequest:
     source: object = field(default=None, repr=False)
     name: str | None = None
     readonly: bool = False
+    role: str | None = None
+    session: tuple[tuple[str, str], ...] = ()
     create_extension: bool = False
     timeout: float | None = None
     list: bool = False
@@ -51,6 +53,16 @@ class LoadRequest:
 
     table: str
     source: object = field(repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    connection: str | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedRequest:
+    """What ``%vembed`` asks for: the table, and the keywords of embed_table() that the line gives."""
+
+    table: str
     options: Mapping[str, Any] = field(default_factory=dict)
     connection: str | None = None
     output: str | None = None
@@ -86,7 +98,8 @@ def parse_connect(line: str, namespace: Namespace) -> ConnectRequest:
     alone = {"list", "close"} & given.values.keys()
     if alone and (given.words or len(given.values) > 1):
         raise UsageError(f"--{min(alone)} stands alone", f"write %vconnect --{min(alone)}")
-    return ConnectRequest(**_words(given, "source"), **given.values)
+    options = {**given.values, **_settings("session", given.values, namespace)}
+    return ConnectRequest(**_words(given, "source"), **options)
 
 
 def parse_tables(line: str, namespace: Namespace) -> TablesRequest:
@@ -102,6 +115,15 @@ def parse_load(line: str, namespace: Namespace) -> LoadRequest:
     return LoadRequest(**_words(given, "table", "source"), options=options, **request)
 
 
+def parse_embed(line: str, namespace: Namespace) -> EmbedRequest:
+    """Read a line of ``%vembed``; UsageError when it cannot be meant."""
+    given = read(VEMBED, _unsilenced(line), namespace)
+    request, options = _divided(given.values, "connection", "output")
+    if "where" in options:
+        options["params"] = _params(options["where"], namespace)
+    return EmbedRequest(**_words(given, "table"), options=options, **request)
+
+
 def parse_search(
     line: str, body: str | None, namespace: Namespace, defaults: Mapping[str, object] | None = None
 ) -> SearchRequest:
@@ -115,7 +137,7 @@ def parse_search(
     request, options = _divided(given.values, "connection", "output", "dry_run", "plot")
     text = _query_text(options.pop("text", None), given.text, body)
     options |= _strategy(options.pop("exact", False), options.get("strategy"))
-    options |= _words(given, "table") | _settings(options, namespace)
+    options |= _words(given, "table") | _settings("settings", options, namespace)
     asked: dict[str, Any] = {**_usual(defaults or {}, text, options), **options}
     params = _params(options.get("where", ()), namespace)
     return SearchRequest(Search(**asked, text=text, params=params), **request)
@@ -127,7 +149,7 @@ def parse_sql(line: str, body: str | None, namespace: Namespace) -> SqlRequest:
     if body is None or given.text:
         raise UsageError("SQL stands in the cell, below a line that begins with %%vsql")
     request, options = _divided(given.values, "connection", "output")
-    options |= _words(given, "table") | _settings(options, namespace)
+    options |= _words(given, "table") | _settings("settings", options, namespace)
     if "text" in options:
         options["query"] = options.pop("text")
     options["params"] = _values([name for name in placeholders(body) if name != "query"], namespace)
@@ -178,12 +200,12 @@ def _strategy(exact: bool, strategy: str | None) -> dict[str, str]:
     return {"strategy": "exact"} if exact else {}
 
 
-def _settings(options: Mapping[str, Any], namespace: Namespace) -> dict[str, tuple[tuple[str, str], ...]]:
+def _settings(field: str, options: Mapping[str, Any], namespace: Namespace) -> dict[str, tuple[tuple[str, str], ...]]:
     """Return the settings, where there are any, with ``name=:variable`` looked up."""
-    pairs = [(name, value, VARIABLE.fullmatch(value)) for name, value in options.get("settings", ())]
+    pairs = [(name, value, VARIABLE.fullmatch(value)) for name, value in options.get(field, ())]
     held = _values([variable[1] for _, _, variable in pairs if variable], namespace)
     found = [(name, readers.setting_text(held[variable[1]]) if variable else value) for name, value, variable in pairs]
-    return {"settings": tuple(found)} if found else {}
+    return {field: tuple(found)} if found else {}
 
 
 def _params(conditions: tuple[str, ...], namespace: Namespace) -> dict[str, object]:

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from . import vectors
+
 if TYPE_CHECKING:
     import numpy as np
     import psycopg2.extensions
+    from pgvector import SparseVector
 
 Row = tuple[Any, ...]
 Reader = Callable[[Any], Any]
-_BYTEA = 17
+_BYTEA, _BIT = 17, 1560
+# Flags fit into a machine's word; a longer bit(n) is read, listed and searched as a vector.
+LONGEST_FLAGS = 64
 # The types that extensions and people add have numbers from here on.
 _FIRST_ADDED = 16384
 _PGVECTOR_TYPES = """
-SELECT t.oid FROM pg_catalog.pg_type t
+SELECT t.oid, t.typname::text FROM pg_catalog.pg_type t
 JOIN pg_catalog.pg_depend d
   ON d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = t.oid AND d.deptype = 'e'
 JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-WHERE e.extname = 'vector' AND t.typname IN ('vector', 'halfvec')
+WHERE e.extname = 'vector' AND t.typname IN ('vector', 'halfvec', 'sparsevec')
 """
 
 
@@ -57,10 +62,13 @@ class Readers:
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, Reader | None] = {_BYTEA: bytes}
+        self._known: dict[int, Reader | None] = {_BYTEA: bytes, _BIT: read_bits}
 
     def read(self, rows: list[Row], cursor: psycopg2.extensions.cursor) -> list[Row]:
-        """Return the rows that a cursor fetched, with vector and halfvec as float32 arrays and bytea as bytes."""
+        """Return the rows that a cursor fetched, with vectors as Python has them and bytea as bytes.
+
+        A vector and a halfvec are float32 arrays, a sparsevec is a SparseVector, a bit longer than flags a bool array.
+        """
         types = [column.type_code for column in cursor.description or ()]
         if any(number >= _FIRST_ADDED and number not in self._known for number in types):
             self._learn(types, cursor.connection)
@@ -70,9 +78,9 @@ class Readers:
     def _learn(self, types: Collection[int], connection: psycopg2.extensions.connection) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_PGVECTOR_TYPES)
-            vectors = {number for (number,) in cursor.fetchall()}
+            found = {number: read_sparse if name == "sparsevec" else read_vector for number, name in cursor.fetchall()}
         for number in types:
-            self._known.setdefault(number, read_vector if number in vectors else None)
+            self._known.setdefault(number, found.get(number))
 
 
 def _read(row: Row, places: Mapping[int, Reader]) -> Row:
@@ -88,3 +96,15 @@ def read_vector(text: str) -> np.ndarray:
     import numpy as np
 
     return np.array(text[1:-1].split(","), dtype=np.float32)
+
+
+def read_sparse(text: str) -> SparseVector:
+    """Return pgvector's text form of a sparse vector as its class, whose indices count from 0."""
+    from pgvector import SparseVector
+
+    return SparseVector.from_text(text)
+
+
+def read_bits(text: str) -> np.ndarray | str:
+    """Return a bit string that is too long to be flags as a bool array, shape (bits,), and any other as it is."""
+    return vectors.bits(text) if len(text) > LONGEST_FLAGS else text

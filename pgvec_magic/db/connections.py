@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import itertools
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConnectError, QueryError, UsageError, did_you_mean
@@ -27,19 +28,26 @@ def connect(
     readonly: bool = False,
     timeout: float | None = None,
     create_extension: bool = False,
+    role: str | None = None,
+    session: Mapping[str, str] | None = None,
 ) -> Database:
     """Open a connection, make it the current one and return it.
 
     ``source`` is a DSN, a URL or a SQLAlchemy engine; without one the environment decides, and without that the
-    embedded Postgres is started. ``timeout`` is in seconds, for each statement. A name in use is connected anew.
+    embedded Postgres is started. ``timeout`` is in seconds, for each statement. ``role`` and the settings of
+    ``session`` (``{"app.tenant_id": "42"}``) hold for every statement, and for nothing else on the server's
+    connection; row-level security sees them. They keep people from accidents and take no right from them: whoever may
+    log in may also connect without. A name in use is connected anew.
     Raises ConnectError, UsageError, and QueryError when the extension cannot be made.
     """
     if timeout is not None and not timeout > 0:
         raise UsageError(f"a timeout of {timeout} s ends nothing", "give a number of seconds above 0")
     found = sources.find(source)
     source = None  # a traceback with variables would show its password
-    database = _embedded(readonly, timeout) if found is None else _opened(found, readonly, timeout)
+    kept = {"readonly": readonly, "timeout": timeout, "role": role, "session": session}
+    database = _embedded(kept) if found is None else _opened(found, kept)
     try:
+        database.check_identity()
         if create_extension or (database.embedded and not readonly):
             _create_extension(database)
     except BaseException:
@@ -120,9 +128,9 @@ def _default_name(database: Database, found: Source | None) -> str:
     )
 
 
-def _opened(found: Source, readonly: bool, timeout: float | None) -> Database:
+def _opened(found: Source, kept: Mapping[str, Any]) -> Database:
     def opened(source: Source) -> Database:
-        return Database("connection", lambda: source, readonly=readonly, timeout=timeout)
+        return Database("connection", lambda: source, **kept)
 
     try:
         return opened(found)
@@ -131,8 +139,8 @@ def _opened(found: Source, readonly: bool, timeout: float | None) -> Database:
     return opened(_with_password(found))
 
 
-def _embedded(readonly: bool, timeout: float | None) -> Database:
-    return Database("embedded", embedded.source, readonly=readonly, timeout=timeout, embedded=True)
+def _embedded(kept: Mapping[str, Any]) -> Database:
+    return Database("embedded", embedded.source, **kept, embedded=True)
 
 
 def _with_password(found: Source) -> Source:

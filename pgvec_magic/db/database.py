@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..errors import QueryError, UsageError
 from ..query import Query
 from ..sqltext import check_readonly, statements
 from . import embedded as embedded_server
+from .identity import ROLES, identity
 from .link import Copy, Link, Place, Rows
 from .sources import Source
 from .worker import PATIENCE_SECONDS, Worker
@@ -19,6 +20,7 @@ from .worker import PATIENCE_SECONDS, Worker
 Setting = tuple[str, str]
 # SQLSTATE active_sql_transaction: a statement that cannot run inside a transaction block.
 _ALONE = "25001"
+_NOT_AS_SOMEBODY = "it cannot run as a role or with --session: these hold within a transaction; connect without them"
 # Whoever interrupts while a connection is made need not wait for a server that does not answer.
 _OPENING_PATIENCE_SECONDS = 0.2
 
@@ -26,7 +28,8 @@ _OPENING_PATIENCE_SECONDS = 0.2
 class Database:
     """A named connection; it runs one statement at a time and is safe to use from several threads.
 
-    ``timeout`` is in seconds, for each statement; ``cache`` holds what the catalog has read through the connection,
+    ``timeout`` is in seconds, for each statement; every message begins by taking ``role`` and the settings of
+    ``session``, for itself alone; ``cache`` holds what the catalog has read through the connection,
     until something may have changed.
     """
 
@@ -38,9 +41,12 @@ class Database:
         readonly: bool = False,
         timeout: float | None = None,
         embedded: bool = False,
+        role: str | None = None,
+        session: Mapping[str, str] | None = None,
     ) -> None:
         """Connect; ConnectError. ``source`` is asked at each connecting, for a server may come back elsewhere."""
         self.name, self.readonly, self.timeout, self.embedded = name, readonly, timeout, embedded
+        self._identity = identity(role, session)
         self.cache: dict[str, Any] = {}
         self._source = source
         self._link = Link(source)
@@ -57,12 +63,28 @@ class Database:
             raise
 
     def __repr__(self) -> str:
-        return f"Database({self.name!r}, {self.place}{', read-only' if self.readonly else ''})"
+        described = [repr(self.name), str(self.place), "read-only" if self.readonly else "", self.acts_as]
+        return f"Database({', '.join(filter(None, described))})"
 
     @property
     def place(self) -> Place:
         """What it is connected to; as text ``user@host:port/database``."""
         return self._link.place
+
+    @property
+    def role(self) -> str | None:
+        """The role that every message takes; None for whoever logged in."""
+        return self._identity.role
+
+    @property
+    def session(self) -> Mapping[str, str]:
+        """The settings that every message makes, such as ``{"app.tenant_id": "42"}``."""
+        return self._identity.session
+
+    @property
+    def acts_as(self) -> str:
+        """Role and session settings for people to read; empty where there are none."""
+        return str(self._identity)
 
     @property
     def closed(self) -> bool:
@@ -74,8 +96,7 @@ class Database:
 
         When the link is lost meanwhile, a query that only reads is sent again, once, and any other never.
         """
-        if self.readonly:
-            _refuse_escape(query.sql)
+        self._check(query)
         return self._worker.do(lambda: self._run(query))
 
     def transaction(self, steps: Sequence[Query | Copy]) -> list[Rows]:
@@ -83,10 +104,9 @@ class Database:
 
         A step's settings last to the end. QueryError, what a Copy's stream raises, UsageError inside a block of BEGIN.
         """
-        if self.readonly:
-            for step in steps:
-                if isinstance(step, Query):
-                    _refuse_escape(step.sql)
+        for step in steps:
+            if isinstance(step, Query):
+                self._check(step)
         return self._worker.do(lambda: self._transaction(steps))
 
     def cancel(self) -> None:
@@ -101,11 +121,31 @@ class Database:
             readonly=self.readonly,
             timeout=self.timeout,
             embedded=self.embedded,
+            role=self.role,
+            session=self.session,
         )
 
     def close(self) -> None:
         """Stop what runs, close the connection and end its thread; harmless when it is closed."""
         self._finish()
+
+    def check_identity(self) -> None:
+        """ConnectError when the server does not let this connection take its role and settings."""
+        if self._identity.any:
+            self._worker.do(self._check_identity)
+
+    def _check_identity(self) -> None:
+        try:
+            self._send(Query("SELECT", reads=True))
+        except QueryError as error:
+            known = [] if self._link.lost else [name for (name,) in self._link.send("", ROLES, {}).rows]
+            raise self._identity.refusal(error, known) from None
+
+    def _check(self, query: Query) -> None:
+        if self.readonly:
+            _refuse_escape(query.sql)
+        if self._identity.any:
+            self._identity.check(query)
 
     def _run(self, query: Query) -> Rows:
         notice = self._connect_anew()
@@ -141,17 +181,27 @@ class Database:
             raise _in_block(reason) from None
 
     def _send(self, query: Query) -> Rows:
+        if self._link.aborted:  # it refuses settings as well, and so the ROLLBACK behind them
+            return self._link.send("", query.sql, query.params)
         # Inside a block it would hold for what follows as well.
         readonly = (query.reads or self.readonly) and not self._link.in_block
-        ours = [("transaction_read_only", "on")] * readonly + self._limit()
         try:
-            return self._link.send(_prefix([*ours, *query.settings]), query.sql, query.params)
+            return self._link.send(self._prefix(query.settings, readonly), query.sql, query.params)
         except QueryError as error:
             # VACUUM and the like refuse the transaction that a message with a setting is; nothing was done yet.
-            if error.sqlstate != _ALONE or self.timeout is None or readonly or query.settings or self._link.in_block:
+            if error.sqlstate != _ALONE or readonly or query.settings or self._link.in_block:
+                raise
+            if self._identity.any:
+                raise QueryError(error.message, _NOT_AS_SOMEBODY, sqlstate=_ALONE) from None
+            if self.timeout is None:
                 raise
         rows = self._link.send("", query.sql, query.params)
         return replace(rows, notices=(f"ran without the timeout of {self.timeout:g} s", *rows.notices))
+
+    def _prefix(self, settings: Iterable[Setting] = (), readonly: bool = False) -> str:
+        """Return what every message begins with, role and session anew each time: nothing is left behind by any."""
+        first = [*self._identity.role_settings, *self._limit(), *settings, *self._identity.session_settings]
+        return _prefix([*([("transaction_read_only", "on")] * readonly), *first])
 
     def _limit(self) -> list[Setting]:
         return [] if self.timeout is None else [("statement_timeout", f"{max(1, round(self.timeout * 1000))}")]
@@ -162,7 +212,7 @@ class Database:
             raise UsageError("a transaction is open on this connection", "COMMIT or ROLLBACK it first")
         committing = False
         try:
-            self._link.send("", f"BEGIN{' READ ONLY' * self.readonly};{_prefix(self._limit())}", {})
+            self._link.send("", f"BEGIN{' READ ONLY' * self.readonly};{self._prefix()}", {})
             done = [self._step(step) for step in steps]
             committing = True
             self._link.send("", "COMMIT", {})

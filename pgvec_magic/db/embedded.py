@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,17 @@ _users = 0
 
 
 def source() -> Source:
-    """Return how to connect to the embedded server, started if need be; also after somebody stopped it."""
+    """Return how to connect to the embedded server, started if need be; also after somebody stopped it.
+
+    As long as a connection is open it is the one that this process began with, whatever $PGVEC_HOME says meanwhile: a
+    query that is sent again must not meet other data.
+    """
     global _server
     from .. import server
 
-    started = server.start()
+    started = server.start(_server.data_dir if _server else None)
     _server = started
-    return Source(started.dsn, "the embedded PostgreSQL")
+    return Source(started.dsn, "the embedded PostgreSQL", ours=True)
 
 
 def enter() -> None:
@@ -39,5 +44,6 @@ def leave() -> None:
     with _guard:
         _users -= 1
         if not _users and _server is not None:
-            _server.release()
+            with contextlib.suppress(OSError):  # somebody has removed its directory: there is nothing to let go of
+                _server.release()
             _server = None

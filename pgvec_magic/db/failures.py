@@ -57,6 +57,14 @@ _REFUSED: Hints = (
     (r"canceling statement due to statement timeout", "allow more: %vconnect … --timeout SECONDS"),
     (r"cannot (run inside|be executed within) a transaction block|cannot be executed from", "run it by itself"),
     (r"current transaction is aborted", "ROLLBACK ends it"),
+    (r"violates row-level security policy", "a policy keeps this role from writing such rows: --role, --session"),
+    (
+        r"unrecognized configuration parameter \"(?!hnsw\.|ivfflat\.)\w+\.",
+        "a policy or the statement reads it: %vconnect … --session NAME=VALUE gives it",
+    ),
+    (r'^role "[^"]*" does not exist', "SELECT rolname FROM pg_roles lists the roles"),
+    (r"permission denied to set role", "whoever logs in must be a member of it: GRANT role TO login"),
+    (r"No space left on device", "make room on the server's disk, then run it again"),
     (r"text search configuration .* does not exist", "SELECT cfgname FROM pg_ts_config lists the languages"),
     (
         r"configuration parameter (name )?\"(hnsw|ivfflat)\.",

@@ -26,6 +26,10 @@ _STARTING = re.compile(
     r"the database system is (starting up|in recovery mode|not yet accepting connections)"
     r"|server closed the connection unexpectedly"
 )
+# psycopg2's TRANSACTION_STATUS_IDLE and _INERROR.
+_IDLE, _FAILED = 0, 3
+# A server of ours that has just ended is started again, or it is said why it does not start.
+_GONE = re.compile("No such file|Connection refused")
 _USUAL_PORT = 5432
 # Each read goes through Python: few large ones. Beyond 64 KiB there is nothing to gain.
 _COPY_BYTES = 1 << 18
@@ -72,7 +76,7 @@ class Place:
 class Link:
     """A connection of psycopg2's in autocommit; ``cancel`` and ``hang_up`` may come from any thread.
 
-    ``in_block`` tells whether a BEGIN waits for its COMMIT.
+    ``in_block`` tells whether a BEGIN waits for its COMMIT, ``aborted`` whether for its ROLLBACK only.
     """
 
     def __init__(self, source: Callable[[], Source]) -> None:
@@ -80,7 +84,7 @@ class Link:
         self._connection: psycopg2.extensions.connection | None = None
         self._cancel: Callable[[], None] = lambda: None
         self._readers = Readers()
-        self.in_block = False
+        self.in_block = self.aborted = False
         self.place = Place("", "", 0, "")
 
     @property
@@ -91,7 +95,7 @@ class Link:
     def open(self, check: Callable[[], None]) -> None:
         """Connect, anew if need be; ConnectError with what to do. ``check`` raises to end a wait."""
         self.close()
-        self._connection = _connect(self._source(), check)
+        self._connection = _connect(self._source, check)
         self._cancel = canceler(self._connection)
         self._readers = Readers()
         info = self._connection.info
@@ -173,7 +177,7 @@ class Link:
 
     def close(self) -> None:
         """Close the connection, if there is one, which rolls an open block back."""
-        self.in_block = False
+        self.in_block = self.aborted = False
         if self._connection is not None:
             self._connection.close()
 
@@ -185,7 +189,8 @@ class Link:
     def _note_block(self, connection: psycopg2.extensions.connection) -> None:
         """Remember whether a block is open; when the link was lost, whether one was."""
         if not connection.closed:
-            self.in_block = connection.get_transaction_status() != 0
+            status = connection.get_transaction_status()
+            self.in_block, self.aborted = status != _IDLE, status == _FAILED
 
 
 class _Stream:
@@ -208,9 +213,10 @@ def _notices(connection: psycopg2.extensions.connection) -> tuple[str, ...]:
     return tuple([text.strip() for text in connection.notices])
 
 
-def _connect(source: Source, check: Callable[[], None]) -> psycopg2.extensions.connection:
+def _connect(find: Callable[[], Source], check: Callable[[], None]) -> psycopg2.extensions.connection:
     until = time.monotonic() + STARTING_SECONDS
     while True:
+        source = find()
         made = _attempt(source)
         if not isinstance(made, str):
             made.autocommit = True
@@ -222,7 +228,8 @@ def _connect(source: Source, check: Callable[[], None]) -> psycopg2.extensions.c
                 )
             keep_what_python_cannot_hold(made)
             return made
-        if not _STARTING.search(made) or time.monotonic() > until:
+        waits = _STARTING.search(made) or (source.ours and _GONE.search(made))
+        if not waits or time.monotonic() > until:
             raise failures.unreachable(made, source.origin)
         check()
         time.sleep(0.1)

@@ -24,10 +24,11 @@ _UNLESS_SAID = {"connect_timeout": "10", "keepalives_idle": "60"}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A libpq connection string, which no repr shows, and where it was found."""
+    """A libpq connection string, which no repr shows, where it was found, and whether the server is started for it."""
 
     dsn: str = field(repr=False)
     origin: str
+    ours: bool = False
 
     @property
     def parts(self) -> dict[str, str]:

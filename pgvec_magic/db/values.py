@@ -17,16 +17,19 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from ..errors import UsageError
+from . import vectors
 
 _TIMES = (datetime.date, datetime.time, datetime.datetime, datetime.timedelta)
 _PLAIN = frozenset([str, bool, int, float, bytes, decimal.Decimal, *_TIMES])
 # numpy counts these finer than Python's own dates and times can, and would give them as integers.
 _FINE_UNITS = ("ns", "ps", "fs", "as")
-_OPERATOR = r"<->|<\#>|<=>|<\+>"
+# The distances, bare or as OPERATOR(schema.<=>); a % of SQL text stands twice.
+_OPERATOR = r"(?:OPERATOR\s*\([^()]*?)?(?:<->|<\#>|<=>|<\+>|<~>|<%%>)(?:\s*\))?"
 _USE = re.compile(
     rf"""(?:(?P<members>\b(?:ANY|ALL|SOME)\s*\()|(?P<unnest>\bunnest\s*\()|(?P<before>{_OPERATOR}))?\s*
     %\((?P<name>[^)]+)\)s
-    \s*(?:::\s*(?P<cast>[\w".]+(?:\s+precision)?(?:\([^)]*\))?(?:\s*\[\d*\])*)|(?P<after>{_OPERATOR}))?""",
+    \s*(?:::\s*(?P<cast>[\w".]+(?:\s+(?:precision|varying))?(?:\([^)]*\))?(?:\s*\[\d*\])*)
+      |(?P<after>{_OPERATOR}))?""",
     re.IGNORECASE | re.VERBOSE,
 )
 
@@ -38,6 +41,7 @@ class Use(enum.Enum):
     MEMBERS = enum.auto()  # = ANY(:name): the members of a list
     ARRAY = enum.auto()  # unnest(:name), :name::int[]
     VECTOR = enum.auto()  # an operand of a distance, :name::vector
+    BITS = enum.auto()  # an operand of hamming's or jaccard's, :name::bit(3)
     JSON = enum.auto()  # :name::jsonb
 
 
@@ -45,7 +49,8 @@ def bindable(sql: str, params: Mapping[str, object]) -> dict[str, object]:
     """Return the parameters of ``sql`` as psycopg2 can bind them; UsageError for one with no SQL form.
 
     A list is an array behind ``ANY(``, ``unnest(`` and before ``::type[]``, JSON before ``::jsonb``, a vector beside a
-    distance operator and before ``::vector``; elsewhere it is a vector if it holds floats, else an array.
+    distance operator and before ``::vector``, bits beside ``<~>`` and ``<%>`` and before ``::bit(n)``; elsewhere it
+    is a vector if it holds floats, else an array. A row of a scipy matrix is a sparse vector.
     """
     uses = _uses(sql) if params else {}
     return {name: _named(name, value, uses.get(name, Use.UNKNOWN)) for name, value in params.items()}
@@ -71,7 +76,10 @@ def _use(found: re.Match[str]) -> Use:
         return Use.ARRAY
     if cast in ("json", "jsonb"):
         return Use.JSON
-    if found["before"] or found["after"] or re.search(r"\b(vector|halfvec|sparsevec)\b", cast):
+    operator = found["before"] or found["after"] or ""
+    if "<~>" in operator or "<%%>" in operator or re.search(r"\b(var)?bit\b", cast):
+        return Use.BITS
+    if operator or re.search(r"\b(vector|halfvec|sparsevec)\b", cast):
         return Use.VECTOR
     if found["members"]:
         return Use.MEMBERS
@@ -93,13 +101,15 @@ def _bindable(value: Any, use: Use) -> object:
     if isinstance(value, list | tuple | Set | range):
         return _from_list(list(value), use)
     if isinstance(value, Mapping):
-        return _json(value)
+        return _sparse(value) if use is Use.VECTOR else _json(value)
     if isinstance(value, uuid.UUID):
         return str(value)
     if isinstance(value, enum.Enum):
         return _bindable(value.value, use)
     if type(value).__module__.startswith("pgvector."):  # its Vector, HalfVector, SparseVector and Bit
         return value.to_text()
+    if hasattr(value, "tocoo"):  # scipy's sparse matrices
+        return _sparse(value)
     return None if _is_missing(value) else value
 
 
@@ -122,6 +132,8 @@ def _from_array(value: Any, use: Use) -> object:
         array = array.astype(f"{kind}8[us]")
     if array.ndim == 0:
         return _bindable(array.item(), use)
+    if array.ndim == 1 and use is Use.BITS:
+        return _bits(array)
     if array.ndim == 1 and (use is Use.VECTOR or (use is Use.UNKNOWN and kind == "f")):
         return AsIs(f"'{vector_text(array)}'")  # which needs no quoting: looking for quotes takes a fifth of the time
     return _from_list(array.tolist(), use)
@@ -130,11 +142,29 @@ def _from_array(value: Any, use: Use) -> object:
 def _from_list(values: list[Any], use: Use) -> object:
     if use is Use.JSON or any(isinstance(value, Mapping) for value in values):
         return _json(values)
+    if use is Use.BITS:
+        return _bits(values)
     if use is Use.VECTOR or (use is Use.UNKNOWN and _is_vector(values)):
         return f"[{','.join(str(_bindable(value, use)) for value in values)}]"
     if use is Use.MEMBERS:
         return _from_members([_bindable(value, use) for value in values])
     return [_bindable(value, Use.ARRAY) for value in values]
+
+
+def _bits(value: Any) -> str:
+    import numpy as np
+
+    try:
+        return (vectors.bits(value) + np.uint8(ord("0"))).tobytes().decode()
+    except ValueError as error:
+        raise TypeError(f"a vector {error}") from None
+
+
+def _sparse(value: Any) -> str:
+    try:
+        return str(vectors.sparse(value).to_text())
+    except ValueError as error:
+        raise TypeError(f"a vector {error}") from None
 
 
 def _is_vector(values: list[Any]) -> bool:

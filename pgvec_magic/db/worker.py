@@ -8,7 +8,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from ..errors import ConnectError, QueryError
+from ..errors import ConnectError, QueryError, UsageError
 
 T = TypeVar("T")
 # What was asked to stop answers within this time; after it the caller gets control back anyway.
@@ -72,8 +72,8 @@ class Worker:
     def do(self, work: Callable[[], T], patience: float = PATIENCE_SECONDS) -> T:
         """Run ``work`` on the thread and return what it returns.
 
-        A KeyboardInterrupt stops it first, for at most ``patience`` seconds. Raises what the work raises, and
-        ConnectError when the thread has ended.
+        A KeyboardInterrupt stops it first, for at most ``patience`` seconds. Raises what the work raises, ConnectError
+        when the thread has ended, and UsageError when the work it runs asks for this one and so would wait for itself.
         """
         job = _Job(work)
         try:
@@ -123,7 +123,7 @@ class Worker:
     def _put(self, job: _Job[Any]) -> None:
         self._refuse_when_ended()
         if threading.current_thread() is self._thread:
-            raise ConnectError("this connection is busy with the statement that asks for this one", "use db.clone()")
+            raise UsageError("this connection is busy with the statement that asks for this one", "use db.clone()")
         self._jobs.put(job)
 
     def _refuse_when_ended(self) -> None:

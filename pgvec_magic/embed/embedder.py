@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import EmbedError
+from . import tokens
+from .flight import at_once
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
 Progress = Callable[[int, int], None]
+_LEAST_TEXTS = 64  # in a batch, where there are that many: smaller ones are all overhead
+_MOST_BYTES_A_CHARACTER = 4
 
 
 class Embedder(ABC):
-    """A model: ``name`` is the spec that is remembered with a column, ``dimensions`` the length of its vectors."""
+    """A model: ``name`` is the spec that is remembered with a column, ``dimensions`` the length of its vectors.
 
+    ``paid`` says whether a text may cost money; of ``batch_texts`` and ``batch_bytes`` a batch has at most so many, and
+    ``in_flight`` batches are embedded at once.
+    """
+
+    paid: ClassVar[bool] = False
     batch_texts: ClassVar[int] = 256
-    batch_chars: ClassVar[int] = 1_000_000
+    batch_bytes: ClassVar[int] = 1_000_000
+    in_flight: ClassVar[int] = 1
 
     @property
     @abstractmethod
@@ -30,6 +41,11 @@ class Embedder(ABC):
     @abstractmethod
     def dimensions(self) -> int:
         """The length of a vector."""
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The most tokens of one text that the model sees, or None where there is no limit or none is known."""
+        return None
 
     @abstractmethod
     def embed_batch(self, texts: Sequence[str], role: str) -> ArrayLike:
@@ -48,26 +64,56 @@ class Embedder(ABC):
         _check(texts)
         vectors: NDArray[np.float32] | None = None
         done = 0
-        for rows in self._batches(texts):
-            batch = self._checked(self.embed_batch([texts[i] for i in rows], role), rows)
-            if vectors is None:  # now, not before: a function's dimensions are those of its first result
-                vectors = np.empty((len(texts), self.dimensions), np.float32)
-            vectors[rows] = batch
-            done += len(rows)
-            if progress:
-                progress(done, len(texts))
+        with closing(self._found(texts, range(len(texts)), role)) as found:
+            for rows, batch in found:
+                if vectors is None:  # now, not before: a function's dimensions are those of its first result
+                    vectors = np.empty((len(texts), batch.shape[1]), np.float32)
+                vectors[rows] = batch
+                done += len(rows)
+                if progress:
+                    progress(done, len(texts))
         return np.empty((0, self.dimensions), np.float32) if vectors is None else vectors
 
-    def _batches(self, texts: Sequence[str]) -> Iterator[list[int]]:
+    def missing(self, texts: Sequence[str], role: str = "document") -> list[int]:
+        """Return the positions of the texts that ``embed`` would ask the model for: what a paid one charges for."""
+        return list(range(len(texts)))
+
+    def token_ends(self, text: str) -> list[int]:
+        """Return the position behind each token of a text, ascending, the last ``len(text)``; here an estimate."""
+        return tokens.estimated(text)
+
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """Return how many tokens all texts have together, as exactly as ``token_ends`` knows them."""
+        return sum(len(self.token_ends(text)) for text in texts)
+
+    def too_long(self, texts: Sequence[str]) -> list[int]:
+        """Return the positions of the texts of more than ``max_tokens``, whose ends the model would not see."""
+        most = self.max_tokens
+        if most is None:
+            return []
+        suspects = (i for i, text in enumerate(texts) if len(text) * _MOST_BYTES_A_CHARACTER > most)
+        return [i for i in suspects if len(self.token_ends(texts[i])) > most]
+
+    def _found(
+        self, texts: Sequence[str], rows: Sequence[int], role: str
+    ) -> Generator[tuple[list[int], NDArray[np.float32]]]:
+        """Yield the vectors of those rows of the texts, some rows at a time, as they come."""
+        yield from at_once(lambda batch: self._answer(texts, batch, role), self._batches(texts, rows), self.in_flight)
+
+    def _answer(self, texts: Sequence[str], rows: Sequence[int], role: str) -> NDArray[np.float32]:
+        return self._checked(self.embed_batch([texts[i] for i in rows], role), rows)
+
+    def _batches(self, texts: Sequence[str], rows: Sequence[int]) -> Iterator[list[int]]:
         """Yield positions, shortest text first: models pad a batch to its longest text."""
+        most = min(self.batch_texts, max(_LEAST_TEXTS, -(-len(rows) // self.in_flight)))
         batch: list[int] = []
-        chars = 0
-        for i in sorted(range(len(texts)), key=lambda i: len(texts[i])):
-            if batch and (len(batch) == self.batch_texts or chars + len(texts[i]) > self.batch_chars):
+        filled = 0
+        for size, i in sorted((len(texts[i].encode()), i) for i in rows):
+            if batch and (len(batch) == most or filled + size > self.batch_bytes):
                 yield batch
-                batch, chars = [], 0
+                batch, filled = [], 0
             batch.append(i)
-            chars += len(texts[i])
+            filled += size
         if batch:
             yield batch
 
@@ -93,7 +139,7 @@ def numbers(given: ArrayLike, name: str) -> NDArray[np.float32]:
     import numpy as np
 
     try:
-        array = np.asarray(given)
+        array = np.asarray(given.toarray() if hasattr(given, "toarray") else given)  # scipy's sparse matrices
     except ValueError as error:  # rows of different lengths
         raise EmbedError(f"{name} gave vectors that are not one array: {error}") from error
     if array.dtype.kind not in "fiu":
@@ -106,6 +152,16 @@ def _check(texts: Sequence[str]) -> None:
     """Raise EmbedError for what is no text, such as the None or NaN of a table's empty cell, and for empty texts."""
     _refuse((i for i, t in enumerate(texts) if not isinstance(t, str)), "not text", "leave out such rows")
     _refuse((i for i, t in enumerate(texts) if not t.strip()), "empty", "an empty text has no meaning: leave it out")
+    broken = (i for i, t in enumerate(texts) if not t.isascii() and _has_half_a_character(t))
+    _refuse(broken, "not Unicode (a surrogate stands alone)", 'text.encode("utf-8", "replace").decode() mends it')
+
+
+def _has_half_a_character(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _refuse(rows: Iterable[int], what: str, hint: str | None) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import tokens
 from .embedder import Embedder
 
 if TYPE_CHECKING:
@@ -53,6 +54,14 @@ class WordLlamaEmbedder(Embedder):
         with np.errstate(invalid="ignore"):  # no token, no direction: NaN, which embed() refuses
             sums /= np.linalg.norm(sums, axis=1, keepdims=True)
         return sums
+
+    def token_ends(self, text: str) -> list[int]:
+        """Return the position behind each token of its tokenizer, the last ``len(text)``."""
+        return tokens.ends(self._tokenizer, text)
+
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """Return how many tokens all texts have together."""
+        return sum(map(len, self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)))
 
 
 @contextmanager

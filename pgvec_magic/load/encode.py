@@ -1,7 +1,8 @@
 """Columns of a frame -> COPY's binary form, a column at a time.
 
 A field is one column's payloads: an array, one item a row, where no value is missing, else a list of bytes with None
-for NULL; vectors are a float32 array (n, d). What cannot be encoded is told by position, with the reason.
+for NULL. Vectors are an array (n, d): float32 for vector, float16 for halfvec, bool for bit; a list for sparsevec. What
+cannot be encoded is told by position, with the reason.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .literal import as_text, plain
+from .wire import items, payload, side_by_side, vector_parts
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-    Field = NDArray[Any] | list[bytes | None]
+    from .wire import Bad, Field
+
     Column = pd.Series[Any]
 
 T = TypeVar("T")
-Bad = dict[int, str]
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + b"\0" * 8  # no flags, no extension
 _EPOCH = 946_684_800_000_000  # 2000-01-01 in microseconds of Unix time
 _DAY = 86_400_000_000
@@ -45,14 +47,14 @@ def rows(fields: Mapping[str, Field], count: int) -> bytes:
     for values in fields.values():
         if isinstance(values, list):
             lengths, payloads = _measured(values)
-            pieces += [_side_by_side([*block, lengths]), payloads]
+            pieces += [side_by_side([*block, lengths]), payloads]
             block = []
         else:
-            parts = [_vector_heads(values), values] if values.ndim == 2 else [values]
+            parts = vector_parts(values) if values.ndim == 2 else [values]
             width = sum(part[:1].nbytes for part in parts) if count else 0
             block += [np.full(count, width, ">i4"), *parts]
     if block:
-        pieces.append(_side_by_side(block))
+        pieces.append(side_by_side(block))
     return b"".join([_SIGNATURE, *chain.from_iterable(zip(*pieces, strict=True)), b"\xff\xff"])
 
 
@@ -65,33 +67,6 @@ def _measured(values: list[bytes | None]) -> tuple[NDArray[Any], list[bytes]]:
     if payloads is not values:
         lengths[[value is None for value in values]] = -1
     return lengths, payloads  # type: ignore[return-value]
-
-
-def _side_by_side(parts: list[NDArray[Any]]) -> list[bytes]:
-    """Return the items of several arrays beside one another, big-endian, one bytes a row."""
-    import numpy as np
-
-    block = np.empty(len(parts[0]), [(str(i), p.dtype.newbyteorder(">"), p.shape[1:]) for i, p in enumerate(parts)])
-    for i, part in enumerate(parts):
-        block[str(i)] = part
-    return items(block)
-
-
-def items(array: NDArray[Any]) -> list[bytes]:
-    """Return the bytes of each item of a 1-d array."""
-    return array.view(f"V{array.itemsize}").tolist()  # type: ignore[no-any-return]
-
-
-def vectors(matrix: NDArray[np.float32]) -> list[bytes]:
-    """Return the payloads of (n, d) vectors, for a field in which others are missing."""
-    return _side_by_side([_vector_heads(matrix), matrix])
-
-
-def _vector_heads(matrix: NDArray[np.float32]) -> NDArray[Any]:
-    """Return what stands before the numbers of a vector: its dimensions and two bytes of no use."""
-    import numpy as np
-
-    return np.full(len(matrix), matrix.shape[1] << 16, ">i4")
 
 
 def _with_nulls(array: NDArray[Any], nulls: NDArray[np.bool_]) -> Field:
@@ -234,6 +209,11 @@ def _date(column: Column) -> tuple[Field, Bad]:
     return _with_nulls((stamps // _DAY).astype(">i4"), column.isna().to_numpy()), bad
 
 
+def _vector(kind: str) -> Callable[[Column], tuple[Field, Bad]]:
+    """Read vectors beside those of the load: some may be missing, and each may have dimensions of its own."""
+    return lambda column: _each(column, lambda value: payload(value, kind), f"a {kind}", None)
+
+
 def _uuid(column: Column) -> tuple[Field, Bad]:
     def packed(value: Any) -> bytes | None:
         return (value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))).bytes
@@ -268,5 +248,10 @@ ENCODED: Mapping[str, Callable[[Column], tuple[Field, Bad]]] = MappingProxyType(
         "date": _date,
         "uuid": _uuid,
         "bytea": _bytes,
+        "vector": _vector("vector"),
+        "halfvec": _vector("halfvec"),
+        "sparsevec": _vector("sparsevec"),
+        "bit": _vector("bit"),
+        "varbit": _vector("bit"),
     }
 )

@@ -49,9 +49,9 @@ def opened(given: str | os.PathLike[str], untyped: Set[str], id: str) -> File:
 
     Raises UsageError for a file that does not exist or is of another kind, LoadError for one that cannot be read.
     """
-    path = Path(given).expanduser()
+    path = Path(os.path.expanduser(given))  # those of Path raise for an unknown user, and for a name that is too long
     reader = _READERS.get(path.suffix.lower())
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UsageError(f"there is no file {str(given)!r}", _nearby(path))
     if reader is None:
         raise UsageError(f"{path.name}: no reader for {path.suffix or 'a name without suffix'}", _known_suffixes())
@@ -62,7 +62,7 @@ def opened(given: str | os.PathLike[str], untyped: Set[str], id: str) -> File:
 
 def _nearby(path: Path) -> str:
     folder = path.parent
-    there = [p.name for p in folder.iterdir() if p.suffix.lower() in _READERS] if folder.is_dir() else []
+    there = [p.name for p in folder.iterdir() if p.suffix.lower() in _READERS] if os.path.isdir(folder) else []
     hint = "a variable is given as :name, a sample as sample:name"
     return f"{did_you_mean(path.name, there)} ({hint})" if there else hint
 

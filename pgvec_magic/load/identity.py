@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .encode import items
+from .wire import items
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .encode import Field
+    from .wire import Field
 
 
 def digest(text: str) -> bytes:

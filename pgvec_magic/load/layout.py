@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import UsageError, did_you_mean
 from .source import Source
 
 TEXT_NAMES = ("content", "text")
+PARENT, CHUNK = "parent", "chunk"
 LONGEST_NAME = 63  # bytes; Postgres cuts longer names off without a word
 
 
@@ -16,8 +17,9 @@ LONGEST_NAME = 63  # bytes; Postgres cuts longer names off without a word
 class Layout:
     """The columns that a load writes, as types by name, without the vector where it is made here.
 
-    ``text`` are the columns embedded and searched by words, ``hashed`` says that rows have no ``id`` but a hash of
-    their content, ``given`` that the column ``vector`` is in the source.
+    ``text`` are the columns embedded and searched by words, ``hashed`` says that the source's rows have no id but a
+    hash of their content, ``given`` that the column ``vector`` is in the source. ``source_id`` is the id as the source
+    calls it; in chunks the table's ``id`` is another.
     """
 
     types: Mapping[str, str]
@@ -26,6 +28,13 @@ class Layout:
     vector: str
     hashed: bool
     given: bool
+    source_id: str
+    chunked: bool = False
+
+    @property
+    def document(self) -> str:
+        """The column that tells from which row of the source a row is: the id, in chunks that of their parent."""
+        return PARENT if self.chunked else self.id
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -47,7 +56,27 @@ def arranged(source: Source, text: str | Sequence[str] | None, id: str, vector: 
     texts = _texts(source, text, columns, required=not given)
     _check_names([*source.types, vector, id])
     types = {name: source.types[name] or "text" for name in columns}
-    return Layout(types | dict.fromkeys(texts, "text"), id, texts, vector, hashed, given)
+    return Layout(types | dict.fromkeys(texts, "text"), id, texts, vector, hashed, given, id)
+
+
+def in_chunks(layout: Layout) -> Layout:
+    """Return the layout of the chunks of such rows: an id and a number for each, and the id of its parent.
+
+    UsageError where the source has columns of these names, or nothing to cut.
+    """
+    if layout.given:
+        raise UsageError(
+            f"--chunk: the source brings its vectors ({layout.vector}), which cannot be cut",
+            "leave the column out to have vectors made of the chunks",
+        )
+    own = {name: kind for name, kind in layout.types.items() if name != layout.source_id}
+    for name in (PARENT, CHUNK, "id"):
+        if name in own or layout.vector == name:
+            raise UsageError(f"--chunk: the chunks have a column {name!r} of their own", "rename that of the source")
+    if layout.source_id in layout.text:
+        raise UsageError(f"the column {layout.source_id!r} cannot be both the id and the text of chunks")
+    types = {PARENT: layout.types.get(layout.source_id, "text"), CHUNK: "int4", **own}
+    return replace(layout, types=types, id="id", chunked=True)
 
 
 def _texts(source: Source, text: str | Sequence[str] | None, columns: list[str], required: bool) -> tuple[str, ...]:

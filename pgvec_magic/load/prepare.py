@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..embed import Embedder
 from ..errors import EmbedError, LoadError
-from . import encode, given
+from . import encode, texts, wire
+from .chunks import Chunking
+from .expand import Rows, expanded
 from .identity import ContentIds, Seen, digest
+from .layout import CHUNK
 from .literal import as_array, as_text
 from .pieces import Piece
-from .reuse import SEPARATOR, There
+from .reuse import There
 from .target import Column, Target
+from .vectors import Vectors
 from .write import Batch
 
 if TYPE_CHECKING:
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from .encode import Bad, Field
+    from .wire import Bad, Field
 
 Ask = Callable[[Sequence[str], Sequence[str]], There]
 _SHOWN = 10
@@ -37,21 +41,30 @@ class Stopped(Exception):  # noqa: N818 - named for what happened
 class Preparation:
     """Makes batches, one after another; it remembers the ids that it has seen.
 
-    ``ask`` tells which rows are in the table already, or is None where none can be. ``zero_vectors`` and ``reused``
-    count, from the start, given vectors without a direction and rows that keep the vector they have.
+    ``ask`` tells which rows are in the table already, or is None where none can be. ``reused`` and ``too_long``
+    count, from the start, rows that keep the vector they have, and texts whose end the model did not see; ``vectors``
+    counts what is unusual in the vectors.
     """
 
     def __init__(
-        self, target: Target, dimensions: int, model: Embedder | None, on_conflict: str, ask: Ask | None
+        self,
+        target: Target,
+        dimensions: int,
+        model: Embedder | None,
+        on_conflict: str,
+        ask: Ask | None,
+        chunking: Chunking | None,
     ) -> None:
         self._target, self._layout = target, target.layout
-        self._dimensions, self._model = dimensions, model
+        self._model = model
+        self.vectors = Vectors(target.column(self._layout.vector).kind, dimensions)
         self._on_conflict, self._ask = on_conflict, ask
-        key = target.column(self._layout.id)
+        self._chunking = chunking
+        key = target.column(self._layout.document)
         self._content_ids = ContentIds(key.kind, f"{target.name}.{key.name}") if self._layout.hashed else None
         self._seen = Seen()
         self._stopping = threading.Event()
-        self.zero_vectors = self.reused = 0
+        self.reused = self.too_long = 0
 
     def stop(self) -> None:
         """Have the running batch end as soon as its model answers, and no other begin."""
@@ -61,15 +74,15 @@ class Preparation:
         """Return a piece as a batch; LoadError with the row numbers of what cannot be stored."""
         self._go_on()
         frame = self._arranged(piece)
-        texts = self._texts(frame) if self._model or self._ask else []
+        whole = texts.of_frame(frame, self._layout.text) if self._model or self._ask else []
         fields, bad = self._fields(frame)
         if self._model is not None:
             bad |= {
-                i: f"the text ({', '.join(self._layout.text)}) is empty" for i, t in enumerate(texts) if not t.strip()
+                i: f"the text ({', '.join(self._layout.text)}) is empty" for i, t in enumerate(whole) if not t.strip()
             }
         _refuse(bad, piece)
-        there = self._ask_for(frame, fields, texts, piece)
-        return self._finished(piece, fields, texts, there)
+        rows = self._rows(frame, fields, whole)
+        return self._finished(piece, rows, self._ask_for(rows, piece))
 
     def _go_on(self, *_: int) -> None:
         if self._stopping.is_set():
@@ -78,6 +91,8 @@ class Preparation:
     def _arranged(self, piece: Piece) -> pd.DataFrame:
         """Return the columns of the layout: those that this piece lacks are null, none may be new."""
         frame, layout = piece.frame, self._layout
+        if layout.chunked:
+            frame = frame.rename(columns={layout.source_id: layout.document})
         for name in frame.columns:
             if name not in layout.types and name != layout.vector:
                 raise LoadError(
@@ -85,97 +100,96 @@ class Preparation:
                     "give it to the first rows too",
                 )
         if layout.hashed:
-            frame = frame.assign(**{layout.id: self._hashes(frame)})
-        wanted = [name for name in layout.columns if layout.given or name != layout.vector]
+            frame = frame.assign(**{layout.document: self._hashes(frame)})
+        wanted = [name for name in layout.columns if name not in self._made_here]
         return frame if list(frame.columns) == wanted else frame.reindex(columns=wanted)
+
+    @property
+    def _made_here(self) -> tuple[str, ...]:
+        """The columns that do not come from the source."""
+        made = () if self._layout.given else (self._layout.vector,)
+        return (*made, self._layout.id, CHUNK) if self._layout.chunked else made
 
     def _hashes(self, frame: pd.DataFrame) -> list[Any]:
         assert self._content_ids is not None, "only rows without ids get them here"
         own = frame.drop(columns=self._layout.vector, errors="ignore")
         return self._content_ids.of(_contents(own if len(own.columns) else frame))
 
-    def _texts(self, frame: pd.DataFrame) -> list[str]:
-        columns = [_as_texts(frame[name]) for name in self._layout.text]
-        if len(columns) == 1:
-            return columns[0]
-        return [SEPARATOR.join(filter(None, parts)) for parts in zip(*columns, strict=True)]
-
     def _fields(self, frame: pd.DataFrame) -> tuple[dict[str, Field], Bad]:
         fields: dict[str, Field] = {}
         bad: Bad = {}
         for column in self._target.columns:
-            if column.name == self._layout.vector:
-                if self._layout.given:
-                    fields[column.name], found = self._given_vectors(frame[column.name])
-                    bad |= found
+            if column.name in self._made_here:
                 continue
-            fields[column.name], found = _encoded(frame[column.name], column)
+            if column.name == self._layout.vector:
+                fields[column.name], found = self.vectors.given(frame[column.name])
+            else:
+                fields[column.name], found = _encoded(frame[column.name], column)
             bad |= found
-        return fields, self._bad_ids(frame, fields[self._layout.id]) | bad
+        return fields, self._bad_ids(frame, fields[self._layout.document]) | bad
 
     def _bad_ids(self, frame: pd.DataFrame, ids: Field) -> Bad:
         if self._layout.hashed:
             return {}
-        name, values = self._layout.id, frame[self._layout.id]
+        name, values = self._layout.source_id, frame[self._layout.document]
         twice = {i: f"{name} {as_text(values.iloc[i])} was there before in this source" for i in self._seen.again(ids)}
         nulls = values.isna().to_numpy().nonzero()[0].tolist()
         return twice | dict.fromkeys(nulls, f"{name} is null")
 
-    def _given_vectors(self, column: pd.Series[Any]) -> tuple[Field, Bad]:
-        matrix, zeros, bad = given.matrix(column, self._dimensions)
-        self.zero_vectors += zeros
-        return matrix, bad
+    def _rows(self, frame: pd.DataFrame, fields: dict[str, Field], whole: list[str]) -> Rows:
+        key = self._target.column(self._layout.document)
+        ids = _ids_as_texts(frame[key.name], fields[key.name], key)
+        if self._chunking is None or self._model is None:
+            return Rows(fields, ids, whole)
+        return expanded(frame, fields, ids, self._layout, self._model.token_ends, self._chunking)
 
-    def _ask_for(self, frame: pd.DataFrame, fields: dict[str, Field], texts: list[str], piece: Piece) -> There | None:
+    def _ask_for(self, rows: Rows, piece: Piece) -> There | None:
         if self._ask is None:
             return None
-        key = self._target.column(self._layout.id)
-        ids = _ids_as_texts(frame[key.name], fields[key.name], key)
-        there = self._ask(ids, [digest(text).hex() for text in texts] or [""] * len(ids))
+        there = self._ask(rows.ids, [digest(text).hex() for text in rows.texts] or [""] * len(rows.ids))
         if self._on_conflict == "error":
-            found = there.ids.nonzero()[0].tolist()
-            _refuse({i: f"{key.name} {ids[i]!r} is in {self._target.name} already" for i in found}, piece)
+            name, table = self._layout.id, self._target.name
+            first = {rows.document(i): rows.ids[i] for i in reversed(there.ids.nonzero()[0].tolist())}
+            _refuse({i: f"{name} {id!r} is in {table} already" for i, id in first.items()}, piece)
         return there
 
-    def _finished(self, piece: Piece, fields: dict[str, Field], texts: list[str], there: There | None) -> Batch:
+    def _finished(self, piece: Piece, rows: Rows, there: There | None) -> Batch:
         import numpy as np
 
-        count = len(piece.frame)
-        keep = np.ones(count, bool) if there is None or self._on_conflict != "skip" else ~there.ids
+        count = len(rows.ids)
+        keep = np.ones(count, bool) if there is None or self._on_conflict != "skip" else ~rows.as_first(there.ids)
         known = np.zeros(count, bool) if there is None or self._on_conflict != "update" else there.texts
         started = time.perf_counter()
+        fields = rows.fields
         if self._model is not None:
-            fields[self._layout.vector] = self._embedded(self._model, texts, keep & ~known, piece)
+            fields[self._layout.vector] = self._embedded(self._model, rows.texts, keep & ~known, piece)
         seconds = time.perf_counter() - started if self._model is not None else 0.0
         if not keep.all():
             fields = {name: _taken(values, keep) for name, values in fields.items()}
-        rows = int(keep.sum())
+        kept = int(keep.sum())
         self.reused += int(known.sum())
         self._go_on()
         ordered = {column.name: fields[column.name] for column in self._target.columns}
-        return Batch(encode.rows(ordered, rows), rows, piece.first, count - rows, embed_seconds=seconds)
+        data = encode.rows(ordered, kept)
+        return Batch(data, kept, piece.first, count - kept, len(piece.frame), embed_seconds=seconds)
 
     def _embedded(self, model: Embedder, texts: list[str], wanted: NDArray[np.bool_], piece: Piece) -> Field:
         """Return the vectors of the wanted rows, null for the others."""
         rows = wanted.nonzero()[0].tolist()
+        some = [texts[i] for i in rows]
+        where = f"rows {piece.first} to {piece.first + len(piece.frame) - 1} of the source, numbered from 0 here"
         try:
-            matrix = model.embed([texts[i] for i in rows], progress=self._go_on)
+            matrix = model.embed(some, progress=self._go_on)
         except EmbedError as error:
-            where = f"rows {piece.first} to {piece.first + len(texts) - 1} of the source, numbered from 0 here"
             raise EmbedError(f"{where}: {error.message}", error.hint) from error
+        self.too_long += len(model.too_long(some))
+        made = self.vectors.made(matrix, where)
         if len(rows) == len(texts):
-            return matrix
+            return made
         field: list[bytes | None] = [None] * len(texts)
-        for i, item in zip(rows, encode.vectors(matrix), strict=True):
+        for i, item in zip(rows, wire.payloads(made), strict=True):
             field[i] = item
         return field
-
-
-def _as_texts(column: pd.Series[Any]) -> list[str]:
-    values = column.tolist()
-    if set(map(type, values)) == {str}:
-        return values
-    return ["" if null else as_text(value) for value, null in zip(values, column.isna().tolist(), strict=True)]
 
 
 def _contents(frame: pd.DataFrame) -> list[str]:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from ..db import Database
 from ..query import Query
 from ..sqltext import quote_ident
+from . import texts
 from .target import Target
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-SEPARATOR = "\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +40,8 @@ def there(db: Database, target: Target, ids: Sequence[str], digests: Sequence[st
 def _sql(target: Target) -> str:
     key, vector = quote_ident(target.layout.id), quote_ident(target.layout.vector)
     key_type = target.column(target.layout.id).sql_type
-    texts = ", ".join(f"nullif(t.{quote_ident(name)}::text, '')" for name in target.layout.text)
-    digest = f"encode(sha256(convert_to(concat_ws(E'\\n\\n', {texts}), 'UTF8')), 'hex')" if texts else "''"
+    text = texts.sql(target.layout.text, "t")
+    digest = f"encode(sha256(convert_to({text}, 'UTF8')), 'hex')" if target.layout.text else "''"
     table, key, vector, digest, key_type = (
         part.replace("%", "%%") for part in (target.sql_name, key, vector, digest, key_type)
     )

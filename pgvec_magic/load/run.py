@@ -6,85 +6,50 @@ import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .. import embed
+from .. import catalog
 from ..catalog import TableInfo
 from ..db import Database
 from ..embed import Embedder
-from ..errors import LoadError, UsageError
-from . import given, replacing, reuse, tables
+from ..errors import UsageError
+from ..metric import too_wide
+from . import estimate, replacing, reuse, tables, texts
 from .ahead import ahead
-from .layout import LONGEST_NAME, TEXT_NAMES, Layout, arranged
 from .pieces import pieces, text_bytes
 from .prepare import Preparation
 from .report import LoadReport
-from .source import Source, opened
 from .target import UNFINISHED, Target, existing, found, planned
+from .task import Options, Task, begun, check_chunked
 from .write import Batch, Writer
 
-Progress = Callable[[int, int | None, float], None]
-_ON_CONFLICT = ("update", "skip", "error")
+_LANGUAGE = "english"
 _BATCH_BYTES = 1 << 22  # found to be the fastest: a transaction has its price, and so has waiting for the first
 _LEAST_ROWS = 16
 _EMBED_ROWS = 512
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Options:
-    """What ``load`` was told beside the table and the source."""
-
-    text: str | Sequence[str] | None
-    id: str
-    column: str
-    embedder: Any
-    on_conflict: str
-    replace: bool
-    limit: int | None
-    progress: Progress | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Task:
-    """What a load is to do; ``started`` is of ``time.perf_counter``."""
-
-    source: Source
-    layout: Layout
-    model: Embedder | None
-    dimensions: int
-    options: Options
-    started: float
-
-    @property
-    def total(self) -> int | None:
-        """How many rows there are to load, where that is known."""
-        known = [n for n in (self.source.total, self.options.limit) if n is not None]
-        return min(known) if self.source.total is not None else None
+_TOKEN_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What became of the rows so far, and the seconds in which texts were embedded."""
 
+    documents: int = 0
     rows: int = 0
     inserted: int = 0
     updated: int = 0
     skipped: int = 0
+    deleted: int = 0
     embed_seconds: float = 0.0
 
 
 def loaded(db: Database, table: str, source: Any, options: Options) -> LoadReport:
     """Do what ``load`` says."""
     started = time.perf_counter()
-    _check(db, table, options)
     info = found(db, table)
-    rows = opened(source, options.column, options.id, _kept_as_written(options.text, info))
-    layout = arranged(rows, options.text, options.id, options.column)
-    model = None if layout.given else embed.get(options.embedder)
-    dimensions = _dimensions(rows, layout, model)
-    task = Task(rows, layout, model, dimensions, options, started)
+    task = begun(db, table, info, source, options, started)
     tables.ensure_extension(db)
     if options.replace and info is not None:
         counts, notices = _replaced(db, info, task)
@@ -99,49 +64,19 @@ def loaded(db: Database, table: str, source: Any, options: Options) -> LoadRepor
         skipped=counts.skipped,
         seconds=time.perf_counter() - started,
         embed_seconds=counts.embed_seconds,
-        embedder=model.name if model else None,
-        dimensions=dimensions,
+        embedder=task.model.name if task.model else None,
+        dimensions=task.dimensions,
         created=info is None,
         notices=tuple(notices),
+        deleted=counts.deleted,
+        documents=counts.documents if task.chunking else None,
     )
-
-
-def _check(db: Database, table: str, options: Options) -> None:
-    if db.readonly:
-        raise UsageError(f"the connection {db.name} is read-only", "load through another: -c NAME")
-    if options.on_conflict not in _ON_CONFLICT:
-        raise UsageError(f"--on-conflict: {options.on_conflict!r} is none of its choices", "update, skip or error")
-    if options.limit is not None and options.limit < 1:
-        raise UsageError(f"--limit: {options.limit} rows are none to load")
-    if not table or max(len(part.encode()) for part in table.split(".", 1)) > LONGEST_NAME:
-        raise UsageError(
-            f"{table[:80]!r} cannot be the name of a table", f"Postgres takes names of up to {LONGEST_NAME} bytes"
-        )
-
-
-def _kept_as_written(text: str | Sequence[str] | None, info: TableInfo | None) -> set[str]:
-    """Return the columns of a file that are words, whatever they look like: the texts, and the table's own."""
-    texts = {text} if isinstance(text, str) else set(text or TEXT_NAMES)
-    return texts | {
-        c.name for c in (info.columns if info else ()) if c.type in ("text", "character varying", "character")
-    }
-
-
-def _dimensions(rows: Source, layout: Layout, model: Embedder | None) -> int:
-    if model is not None:
-        return model.dimensions
-    dimensions = given.length(rows.first[layout.vector])
-    if dimensions is None:
-        raise LoadError(
-            f"the source's column {layout.vector!r} has no vectors",
-            "lists, arrays or texts such as [0.1,0.2] are vectors; for vectors made from text leave the column out",
-        )
-    return dimensions
 
 
 def _target(db: Database, table: str, info: TableInfo | None, task: Task) -> Target:
     if info is None:
-        return planned(db, table, task.layout, task.dimensions)
+        return planned(db, table, task.layout, task.dimensions, task.options.type)
+    check_chunked(info, task.chunking, task.layout)
     target = existing(db, info, task.layout)
     name = f"{info.name}.{target.layout.vector}"
     model, makes = task.model, f"the vectors of {task.model.name}" if task.model else "those of the source"
@@ -159,7 +94,7 @@ def _target(db: Database, table: str, info: TableInfo | None, task: Task) -> Tar
 
 
 def _replaced(db: Database, info: TableInfo, task: Task) -> tuple[Counts, list[str]]:
-    target = planned(db, f"{info.schema}.new", task.layout, task.dimensions)
+    target = planned(db, f"{info.schema}.new", task.layout, task.dimensions, task.options.type)
     with replacing.replacement(db, info, target) as (new, mark):
         counts, notices = _loaded(db, new, task, mark)
     return counts, [*notices, *replacing.lost_indexes(info)]
@@ -167,26 +102,28 @@ def _replaced(db: Database, info: TableInfo, task: Task) -> tuple[Counts, list[s
 
 def _loaded(db: Database, target: Target, task: Task, mark: str = UNFINISHED) -> tuple[Counts, list[str]]:
     """Write every row, then finish the table; return the counts and what is to be said."""
-    notices: list[str | None] = []
+    vector = target.column(target.layout.vector)
+    notices = [None if target.exists else too_wide(vector.name, vector.kind, task.dimensions)]
     counts = Counts()
+    _announce(target, task)
     with contextlib.ExitStack() as stack:
         preparation, batches = _batches(db, target, task, stack)
         for batch in batches:
-            if counts.rows == 0:
+            if counts.documents == 0:
                 target, said = _ready(db, target, task, mark)
                 notices.append(said)
                 writer = Writer(db, target, task.options.on_conflict)
             counts = _written(writer, batch, counts)
             if task.options.progress:
-                task.options.progress(counts.rows, task.total, time.perf_counter() - task.started)
+                task.options.progress(counts.documents, task.total, time.perf_counter() - task.started)
     if target.unfinished:
         tables.finish(db, target)
-    if counts.inserted or counts.updated:
+    if counts.inserted or counts.updated or counts.deleted:
         notices.append(tables.follow_ids(db, target))
-        tables.analyze(db, target)
+        tables.analyze(db, target.sql_name)
     if task.model and target.embedder != task.model.name:
-        notices.append(tables.remember(db, target, task.model.name))
-    return counts, [said for said in [*notices, *_remarks(preparation)] if said]
+        notices.append(_remembered(db, target, task.model))
+    return counts, [said for said in [*notices, *_remarks(task, preparation)] if said]
 
 
 def _batches(
@@ -195,7 +132,7 @@ def _batches(
     """Return the batches to come, and who makes them; leaving the stack ends all work on them."""
     beside = stack.enter_context(contextlib.closing(db.clone())) if _asks(target, task) else None
     ask = functools.partial(reuse.there, beside, target) if beside else None
-    preparation = Preparation(target, task.dimensions, task.model, task.options.on_conflict, ask)
+    preparation = Preparation(target, task.dimensions, task.model, task.options.on_conflict, ask, task.chunking)
 
     def stop() -> None:
         preparation.stop()
@@ -208,7 +145,10 @@ def _batches(
 
 def _rows_per_batch(task: Task) -> int:
     """Return how many rows fill a batch, so that memory stays flat whatever the length of the texts."""
-    fitting = _BATCH_BYTES // (4 * task.dimensions + text_bytes(task.source.first, task.layout.types))
+    bytes = text_bytes(task.source.first, task.layout.types)
+    fitting = _BATCH_BYTES // (4 * task.dimensions + bytes)
+    if task.chunking:  # a document is written with all its chunks, of which there are about so many
+        return max(1, min(fitting, _EMBED_ROWS) // (1 + bytes // (_TOKEN_BYTES * task.chunking.size)))
     return max(_LEAST_ROWS, min(fitting, _EMBED_ROWS) if task.model else fitting)
 
 
@@ -224,15 +164,19 @@ def _asks(target: Target, task: Task) -> bool:
 def _ready(db: Database, target: Target, task: Task, mark: str) -> tuple[Target, str | None]:
     """Return the table for the first batch, made if need be; while it is empty its model can be noted beforehand."""
     if not target.exists:
-        target = _made(db, target, mark)
+        target = _made(db, target, task.options.language or _LANGUAGE, mark)
     if task.model is None or not target.empty or target.embedder == task.model.name:
         return target, None
-    said = tables.remember(db, target, task.model.name)
+    said = _remembered(db, target, task.model)
     return dataclasses.replace(target, embedder=task.model.name), said
 
 
-def _made(db: Database, target: Target, mark: str) -> Target:
-    tables.create(db, target, mark)
+def _remembered(db: Database, target: Target, model: Embedder) -> str | None:
+    return tables.remember(db, catalog.table(db, f"{target.schema}.{target.name}"), target.layout.vector, model.name)
+
+
+def _made(db: Database, target: Target, language: str, mark: str) -> Target:
+    tables.create(db, target, language, mark)
     made = existing(db, tables.made_meanwhile(db, target), target.layout)
     if [(c.name, c.kind) for c in made.columns] != [(c.name, c.kind) for c in target.columns]:
         raise UsageError(f"{target.name} was made by somebody else meanwhile, with other columns", "run the load again")
@@ -242,16 +186,28 @@ def _made(db: Database, target: Target, mark: str) -> Target:
 def _written(writer: Writer, batch: Batch, counts: Counts) -> Counts:
     done = writer.write(batch)
     return Counts(
+        counts.documents + batch.documents,
         counts.rows + batch.rows + batch.skipped,
         counts.inserted + done.inserted,
         counts.updated + done.updated,
         counts.skipped + done.skipped + batch.skipped,
+        counts.deleted + done.deleted,
         counts.embed_seconds + batch.embed_seconds,
     )
 
 
-def _remarks(preparation: Preparation) -> Iterator[str]:
+def _announce(target: Target, task: Task) -> None:
+    """Print what a load will cost, where it costs anything."""
+    if task.model is None or not task.model.paid:
+        return
+    some = texts.of_frame(task.source.first.head(task.options.limit or len(task.source.first)), task.layout.text)
+    overhead = task.chunking.overhead if task.chunking else 1.0
+    estimate.announce(task.model, task.total, some, overhead, reuses=_asks(target, task))
+
+
+def _remarks(task: Task, preparation: Preparation) -> Iterator[str]:
+    if preparation.too_long and task.model:
+        yield f"{estimate.too_long(preparation.too_long, task.model)}; --chunk {task.model.max_tokens} splits them"
     if preparation.reused:
         yield f"vectors kept because the text is unchanged: {preparation.reused:,} (--replace embeds all anew)"
-    if preparation.zero_vectors:
-        yield f"vectors of nothing but zeros: {preparation.zero_vectors:,}; cosine search cannot find their rows"
+    yield from preparation.vectors.remarks()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .. import samples
@@ -45,7 +45,8 @@ def opened(given: Any, vector: str, id: str, texts: Set[str]) -> Source:
 
     if isinstance(given, str) and given.startswith("sample:"):
         sample = samples.load(given.removeprefix("sample:"))
-        return _of_frame(sample.frame, vector, (sample.text,), sample.id)
+        rows = _of_frames(sample.frames(), vector, total=sample.rows)
+        return replace(rows, text=(sample.text,), id=sample.id)
     if isinstance(given, str | os.PathLike):
         file = files.opened(given, {vector, *texts}, id)
         return _of_frames(file.frames, vector, file.types, file.total)

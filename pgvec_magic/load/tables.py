@@ -11,10 +11,11 @@ from ..db import Database
 from ..errors import QueryError, UsageError
 from ..query import Query
 from ..sqltext import quote_ident, quote_literal
+from . import texts
+from .layout import CHUNK, PARENT
 from .target import UNFINISHED, Target, found
 
 _ALREADY_THERE = ("42P07", "42710", "23505")
-_LANGUAGE = "english"
 # In a table of ours every text and jsonb column gets its index, once; loads that finish together wait for one another.
 _INDEX_TEXTS = """
 DECLARE
@@ -56,14 +57,17 @@ def _made_by_others() -> Iterator[None]:
             raise
 
 
-def create(db: Database, target: Target, mark: str = UNFINISHED) -> None:
+def create(db: Database, target: Target, language: str, mark: str = UNFINISHED) -> None:
     """Create a planned table, its key and its text search column, marked as unfinished; harmless where it exists."""
     table = target.sql_name
     columns = [f"{quote_ident(column.name)} {column.sql_type}" for column in target.columns]
     columns[0] += " PRIMARY KEY"
     columns[-1] += " NOT NULL"
+    if target.layout.chunked:  # the chunks of a document are looked up by it
+        columns[1:3] = [f"{column} NOT NULL" for column in columns[1:3]]
+        columns.append(f"UNIQUE ({quote_ident(PARENT)}, {quote_ident(CHUNK)})")
     if target.layout.text:
-        columns.append(_text_search_column(target))
+        columns.append(_text_search_column(target, language))
     with _made_by_others():
         db.transaction(
             [
@@ -74,11 +78,11 @@ def create(db: Database, target: Target, mark: str = UNFINISHED) -> None:
     catalog.forget(db)
 
 
-def _text_search_column(target: Target) -> str:
+def _text_search_column(target: Target, language: str) -> str:
     taken = {column.name for column in target.columns}
     name = next(name for name in ("fts", *(f"fts_{n}" for n in range(2, 2000))) if name not in taken)
-    texts = " || E'\\n\\n' || ".join(f"coalesce({quote_ident(text)}, '')" for text in target.layout.text)
-    return f"{quote_ident(name)} tsvector GENERATED ALWAYS AS (to_tsvector('{_LANGUAGE}', {texts})) STORED"
+    words = texts.tsvector(target.layout.text, language)
+    return f"{quote_ident(name)} tsvector GENERATED ALWAYS AS ({words}) STORED"
 
 
 def finish(db: Database, target: Target) -> None:
@@ -95,9 +99,9 @@ def finish(db: Database, target: Target) -> None:
     )
 
 
-def analyze(db: Database, target: Target) -> None:
-    """Tell the planner what the table now holds."""
-    db.run(_query(f"ANALYZE {target.sql_name}"))
+def analyze(db: Database, table: str) -> None:
+    """Tell the planner what the table, by its quoted name, now holds."""
+    db.run(_query(f"ANALYZE {table}"))
     catalog.forget(db)
 
 
@@ -116,11 +120,9 @@ def follow_ids(db: Database, target: Target) -> str | None:
     return None
 
 
-def remember(db: Database, target: Target, spec: str) -> str | None:
+def remember(db: Database, info: TableInfo, column: str, spec: str) -> str | None:
     """Note the model with the column; return a notice where only this kernel could be told."""
-    statement = catalog.remember_embedder(
-        db, catalog.table(db, f"{target.schema}.{target.name}"), target.layout.vector, spec
-    )
+    statement = catalog.remember_embedder(db, info, column, spec)
     return f"only this kernel knows that the model is {spec}; the owner may run: {statement}" if statement else None
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 from .. import catalog
 from ..catalog import TableInfo, VectorColumn
 from ..db import Database
 from ..errors import UsageError, did_you_mean
+from ..metric import MOST_STORED
 from ..query import Query
 from ..sqltext import quote_ident, quote_qualified
 from .encode import ENCODED
@@ -17,7 +19,7 @@ UNFINISHED = "pgvec: being loaded"
 _SQL_TYPES = {"int8": "bigint", "float8": "double precision", "bool": "boolean"}
 _VECTOR_TYPE = """
 SELECT t.oid::regtype::text FROM pg_type AS t JOIN pg_extension AS e ON t.typnamespace = e.extnamespace
-WHERE e.extname = 'vector' AND t.typname = 'vector'
+WHERE e.extname = 'vector' AND t.typname = %(kind)s
 """
 _COLUMNS = """
 SELECT a.attname, t.typname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '',
@@ -35,19 +37,15 @@ SELECT NOT EXISTS (SELECT FROM {table}), coalesce(obj_description(%(table)s::reg
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column that is written: its type's name in ``pg_type`` and as SQL, and whether it is the vector of the load."""
+    """A column that is written: its type's name in ``pg_type`` and as SQL."""
 
     name: str
     kind: str
     sql_type: str
-    is_vector: bool = False
 
     @property
     def staged(self) -> str:
         """The type in which it is sent; where that is not its own, the server casts it."""
-        if self.is_vector:
-            is_own = self.kind == "vector"
-            return self.sql_type if is_own else self.sql_type.replace(self.kind, "vector").partition("(")[0]
         return self.sql_type if self.kind in ENCODED else "text"
 
 
@@ -69,6 +67,7 @@ class Target:
     empty: bool
     unfinished: bool
     partitioned: bool = False
+    row_security: bool = False
     embedder: str | None = None
     operators: str = ""
 
@@ -79,8 +78,8 @@ class Target:
 
     @property
     def direct(self) -> bool:
-        """Whether COPY can write every column in the type it is sent in."""
-        return all(column.staged == column.sql_type for column in self.columns)
+        """Whether COPY can write every column in the type it is sent in, which under policies it may not do at all."""
+        return not self.row_security and all(column.staged == column.sql_type for column in self.columns)
 
     def column(self, name: str) -> Column:
         """Return a written column by name."""
@@ -96,16 +95,36 @@ def found(db: Database, table: str) -> TableInfo | None:
         return None
 
 
+def sql_type(info: TableInfo, kind: str) -> str:
+    """Return a type of vectors as SQL names it in the database of a table."""
+    schema = f"{quote_ident(info.extension_schema)}." if info.extension_schema and kind != "bit" else ""
+    return f"{schema}{kind}"
+
+
+def vector_column(info: TableInfo | None, name: str, kind: str) -> VectorColumn | None:
+    """Return the column of a table that vectors go to, None where there is no such table or column.
+
+    UsageError when ``kind`` is not its type: "vector" is the type of columns that are made, and fits any.
+    """
+    there = next((c for c in (*info.vectors, *info.bits) if c.name == name), None) if info else None
+    if info and there and kind not in ("vector", there.type):
+        raise UsageError(
+            f"{info.label}.{name} is of type {there.type}, not {kind}",
+            "leave --type out, or make the table anew with --replace",
+        )
+    return there
+
+
 def existing(db: Database, info: TableInfo, layout: Layout) -> Target:
     """Return a table that is there; UsageError for every way in which the source does not fit it."""
     if info.kind not in ("table", "partitioned table"):
         raise UsageError(f"{info.name} is a {info.kind}", "load into the table behind it")
-    vector = _vector_column(info, layout)
+    vector = vector_column(info, layout.vector, "vector") or _no_vectors(info, layout)
     name = quote_qualified(info.schema, info.name)
     params = {"table": name, "mark": UNFINISHED}
     rows = db.run(Query(_COLUMNS, params, reads=True)).rows
     _check_columns(info, layout, rows)
-    by_name = {name: Column(name, kind, sql, name == vector.name) for name, kind, sql, *_ in rows}
+    by_name = {name: Column(name, kind, sql) for name, kind, sql, *_ in rows}
     empty, unfinished = db.run(Query(_STATE.format(table=name.replace("%", "%%")), params, reads=True)).rows[0]
     return Target(
         schema=info.schema,
@@ -117,15 +136,14 @@ def existing(db: Database, info: TableInfo, layout: Layout) -> Target:
         empty=empty,
         unfinished=unfinished,
         partitioned=info.kind == "partitioned table",
+        row_security=info.row_security,
         embedder=vector.embedder,
-        operators=f"{info.extension_schema}." if info.extension_schema else "",
+        operators=f"{quote_ident(info.extension_schema)}." if info.extension_schema else "",
     )
 
 
-def _vector_column(info: TableInfo, layout: Layout) -> VectorColumn:
-    for vector in info.vectors:
-        if vector.name == layout.vector:
-            return vector
+def _no_vectors(info: TableInfo, layout: Layout) -> NoReturn:
+    """Raise the UsageError of a table without the column for the vectors."""
     names = [vector.name for vector in info.vectors]
     if layout.vector in (column.name for column in info.columns):
         raise UsageError(f"{info.name}.{layout.vector} is no vector column", did_you_mean(layout.vector, names))
@@ -159,8 +177,9 @@ def _check_columns(info: TableInfo, layout: Layout, rows: list[tuple[object, ...
             )
 
 
-def planned(db: Database, table: str, layout: Layout, dimensions: int) -> Target:
-    """Return a table that is not there yet; UsageError when its schema is not there either."""
+def planned(db: Database, table: str, layout: Layout, dimensions: int, kind: str = "vector") -> Target:
+    """Return a table that is not there yet; UsageError when its schema is not either, or no such column can be."""
+    vector = _type_of(db, kind, dimensions)
     schema, dot, name = table.partition(".")
     if dot:
         known = [row[0] for row in db.run(Query("SELECT nspname::text FROM pg_namespace", reads=True)).rows]
@@ -168,11 +187,10 @@ def planned(db: Database, table: str, layout: Layout, dimensions: int) -> Target
             raise UsageError(f"there is no schema {schema!r} for {table}", f"CREATE SCHEMA {quote_ident(schema)}")
     else:
         name, schema = table, db.run(Query("SELECT coalesce(current_schema(), 'public')::text", reads=True)).rows[0][0]
-    vector = db.run(Query(_VECTOR_TYPE, reads=True)).rows[0][0]
     types = [(n, kind, _SQL_TYPES.get(kind, kind)) for n, kind in layout.types.items() if n != layout.id]
     key = layout.types.get(layout.id, "text")
     columns = [Column(layout.id, key, _SQL_TYPES.get(key, key)), *(Column(*column) for column in types)]
-    columns.append(Column(layout.vector, "vector", f"{vector}({dimensions})", is_vector=True))
+    columns.append(Column(layout.vector, kind, f"{vector}({dimensions})"))
     return Target(
         schema=schema,
         name=name,
@@ -182,5 +200,18 @@ def planned(db: Database, table: str, layout: Layout, dimensions: int) -> Target
         exists=False,
         empty=True,
         unfinished=True,
-        operators=vector.removesuffix("vector"),
+        operators=vector.removesuffix(kind),
     )
+
+
+def _type_of(db: Database, kind: str, dimensions: int) -> str:
+    """Return a type of vectors as SQL; UsageError when it is not there, or does not hold so many dimensions."""
+    if dimensions > MOST_STORED[kind]:
+        hint = "--type bit holds a sign of each, --type sparsevec those that are not zero"
+        raise UsageError(f"a {kind} holds {MOST_STORED[kind]:,} dimensions, these vectors have {dimensions:,}", hint)
+    if kind == "bit":
+        return kind
+    found = db.run(Query(_VECTOR_TYPE, {"kind": kind}, reads=True)).rows
+    if not found:
+        raise UsageError(f"the pgvector of {db.name} has no type {kind}", "ALTER EXTENSION vector UPDATE brings 0.7")
+    return str(found[0][0])

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ..db import Copy, Database
 from ..errors import LoadError, QueryError
 from ..query import Query
-from ..sqltext import quote_ident
+from ..sqltext import quote_ident, quote_literal
+from .layout import CHUNK, PARENT
 from .target import Column, Target
 
 _STAGE = "pg_temp.pgvec_stage"
@@ -18,30 +19,49 @@ _TRY_AGAIN = ("40001", "40P01")  # serialization failure, deadlock: nobody's fau
 # A batch need not wait for the disk: should the server crash, the same load goes on from what was kept, and the ANALYZE
 # at its end waits for all before it.
 _UNHURRIED = (("synchronous_commit", "off"),)
+_OF_PGVECTOR = ("vector", "halfvec", "sparsevec")
 _NOT_COMPARABLE = ("json", "xml", "point", "box", "line", "lseg", "path", "polygon", "circle")
+
+_UNCHANGED = """
+BEGIN
+  LOCK TABLE {name} IN ROW EXCLUSIVE MODE;
+  IF EXISTS (SELECT FROM (VALUES {known}) AS known(name, type) JOIN pg_attribute AS a
+             ON a.attrelid = {table}::regclass AND a.attname = known.name AND NOT a.attisdropped
+             WHERE format_type(a.atttypid, a.atttypmod) <> known.type) THEN
+    RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch', MESSAGE = 'the types of the table''s columns were changed',
+      HINT = 'run the same load again: it goes on from there';
+  END IF;
+END
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Rows in COPY's binary form, and the position in the source of the first of those it was made of.
 
-    ``skipped`` of these are left out; a null stands for a vector that the table has already.
+    It was made of ``documents`` rows of the source; ``skipped`` of its rows are left out; a null stands for a vector
+    that the table has already.
     """
 
     data: bytes
     rows: int
     first: int
-    skipped: int = 0
+    skipped: int
+    documents: int
     embed_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of the rows of a batch; those in no count were in the table just so."""
+    """What became of the rows of a batch; those in no count were in the table just so.
+
+    ``deleted`` are chunks of documents that are shorter now.
+    """
 
     inserted: int = 0
     updated: int = 0
     skipped: int = 0
+    deleted: int = 0
 
 
 class _AtOnce(io.BytesIO):
@@ -70,7 +90,7 @@ class Writer:
             if error.sqlstate is None or error.sqlstate[:2] not in ("21", "22", "23", "54"):
                 raise
             raise LoadError(
-                f"rows {batch.first} to {batch.first + batch.rows + batch.skipped - 1} of the source, counted from 0, "
+                f"rows {batch.first} to {batch.first + batch.documents - 1} of the source, counted from 0, "
                 f"were refused: {error.message}",
                 error.hint or "none of them was written; mend them and run the same load again: it goes on from there",
             ) from error
@@ -79,7 +99,7 @@ class Writer:
         if self._direct:
             try:
                 copy = self._copy(batch, self._target.sql_name)
-                *_, copied = self._db.transaction([Query("SELECT", settings=_UNHURRIED), copy])
+                *_, copied = self._db.transaction([self._unchanged(), copy])
                 return Written(int(copied.status.removeprefix("COPY ")))  # a trigger may have kept some out
             except QueryError as error:
                 if error.sqlstate not in (_DUPLICATE_KEY, *_TRY_AGAIN) or self._on_conflict == "error":
@@ -90,10 +110,11 @@ class Writer:
     def _upserted(self, batch: Batch) -> Written:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                *_, written = self._db.transaction([self._stage(), self._copy(batch, _STAGE), self._merge()])
+                steps: list[Query | Copy] = [self._stage(), self._copy(batch, _STAGE), self._merge(), self._surplus()]
+                *_, written, surplus = self._db.transaction(steps)
                 inserted, changed = written.rows[0]
                 skipped = batch.rows - inserted if self._on_conflict == "skip" else 0
-                return Written(inserted, changed - inserted, skipped)
+                return Written(inserted, changed - inserted, skipped, surplus.rows[0][0])
             except QueryError as error:
                 if error.sqlstate not in _TRY_AGAIN or attempt == _ATTEMPTS:
                     raise
@@ -102,6 +123,16 @@ class Writer:
     def _copy(self, batch: Batch, table: str) -> Copy:
         columns = ", ".join(quote_ident(column.name) for column in self._target.columns)
         return Copy(f"COPY {table} ({columns}) FROM STDIN WITH (FORMAT binary)", _AtOnce(batch.data))
+
+    def _unchanged(self) -> Query:
+        """Return the statement that keeps the table's types as they are, and fails unless they are as they were.
+
+        COPY takes the eight bytes of a bigint for a double precision, or a timestamp, without a word.
+        """
+        table = quote_literal(self._target.sql_name)
+        known = ", ".join(f"({quote_literal(c.name)}, {quote_literal(c.sql_type)})" for c in self._target.columns)
+        body = _UNCHANGED.format(name=self._target.sql_name, table=table, known=known)
+        return Query(f"DO {quote_literal(body)}".replace("%", "%%"), settings=_UNHURRIED)
 
     def _stage(self) -> Query:
         columns = ", ".join(f"{quote_ident(c.name)} {c.staged}" for c in self._target.columns)
@@ -127,6 +158,20 @@ ORDER BY s.{key}
 RETURNING {self._inserted(key)} AS inserted
 )
 SELECT count(*) FILTER (WHERE inserted), count(*) FROM written""")
+
+    def _surplus(self) -> Query:
+        """Return the statement that deletes the chunks that documents had when they were longer, and counts them."""
+        target = self._target
+        if not target.layout.chunked or self._on_conflict != "update":
+            return Query("SELECT 0")
+        parent, chunk = quote_ident(PARENT), quote_ident(CHUNK)
+        return _query(f"""
+WITH deleted AS (
+DELETE FROM {target.sql_name} AS t USING (SELECT {parent}, max({chunk}) AS last FROM {_STAGE} GROUP BY {parent}) AS s
+WHERE t.{parent} = s.{parent}::{target.column(PARENT).sql_type} AND t.{chunk} > s.last
+RETURNING t.{chunk}
+)
+SELECT count(*) FROM deleted""")
 
     def _inserted(self, key: str) -> str:
         """Return the SQL that tells a row that is new; a row of a partition does not tell who locked it."""
@@ -162,8 +207,9 @@ SELECT count(*) FILTER (WHERE inserted), count(*) FROM written""")
 
     def _differs(self, column: Column, new: str) -> str:
         old = f"t.{quote_ident(column.name)}"
-        if column.name == self._target.layout.vector:
-            return f"({old} OPERATOR({self._target.operators}=) {new}) IS NOT TRUE"
+        if column.kind in _OF_PGVECTOR:  # whose = is not found where the extension is not on the search path
+            both = f"num_nulls({old}, {new}) = 2"
+            return f"({old} OPERATOR({self._target.operators}=) {new}) IS NOT TRUE AND NOT {both}"
         if column.kind in _NOT_COMPARABLE:
             old, new = f"{old}::text", f"({new})::text"
         return f"{old} IS DISTINCT FROM {new}"

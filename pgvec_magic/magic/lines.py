@@ -7,7 +7,8 @@ import re
 # A table and something after it: `%vsearch?` and `%vsearch docs?` still ask for help.
 _QUESTION = re.compile(r"^(\s*(?:[\w, ]+=\s*)?%(?:vsearch|vask)\s+\S+\s+\S.*\?)[ \t]*(\n?)$")
 _SILENCED = re.compile(
-    r"""^(\s*(?:[\w, ]+=\s*)?get_ipython\(\)\.run_line_magic\('(?:vconnect|vtables|vload|vsearch)', .*;['"]\))(\n?)$"""
+    r"""^(\s*(?:[\w, ]+=\s*)?get_ipython\(\)\.run_line_magic\("""
+    r"""'(?:vconnect|vtables|vload|vembed|vsearch)', .*;['"]\))(\n?)$"""
 )
 
 

@@ -84,6 +84,19 @@ class PgvecMagics(Magics):
             report = load(db.get(asked.connection), asked.table, asked.source, **asked.options, progress=progress)
         return self._kept(asked.output, report)
 
+    @line_magic
+    @no_var_expand
+    def vembed(self, line: str) -> object:
+        """Give a table that has text its vectors."""
+        from .. import db
+        from ..load import embed_table
+        from .progress import LoadProgress
+
+        asked = cell.parse_embed(line, self._names)
+        with LoadProgress(in_notebook=hasattr(self.shell, "kernel")) as progress:
+            report = embed_table(db.get(asked.connection), asked.table, **asked.options, progress=progress)
+        return self._kept(asked.output, report)
+
     @line_cell_magic
     @no_var_expand
     def vsearch(self, line: str, body: str | None = None) -> object:
@@ -130,11 +143,16 @@ def _connected(asked: cell.ConnectRequest) -> Database:
     from .. import db
 
     if isinstance(asked.source, str) and asked.source in db.names():
+        if asked != cell.ConnectRequest(asked.source):
+            hint = f"%vconnect {asked.source} alone goes back to it; to open another give its DSN"
+            raise UsageError(f"{asked.source} is open already, and stays as it was opened", hint)
         return db.use(asked.source)
     return db.connect(
         asked.source,
         name=asked.name,
         readonly=asked.readonly,
+        role=asked.role,
+        session=dict(asked.session),
         timeout=asked.timeout,
         create_extension=asked.create_extension,
     )
@@ -150,5 +168,5 @@ def _password_note(line: str, asked: cell.ConnectRequest) -> tuple[str, ...]:
 
 
 # The help of a magic is made of its grammar, so that it cannot be wrong.
-for _magic in ("vconnect", "vtables", "vload", "vsearch", "vsql"):
+for _magic in ("vconnect", "vtables", "vload", "vembed", "vsearch", "vsql"):
     getattr(PgvecMagics, _magic).__doc__ = cell.usage(_magic)

@@ -11,7 +11,7 @@ SECONDS_BETWEEN = 0.2
 
 
 class LoadProgress:
-    """Called with rows done, rows in all (or None) and seconds so far; a terminal's line is gone when the load is."""
+    """Called with rows done, rows in all (or None) and seconds so far; the line is gone when the load is."""
 
     def __init__(self, *, in_notebook: bool) -> None:
         self._in_notebook = in_notebook
@@ -24,7 +24,7 @@ class LoadProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._shown_at and not self._in_notebook:
+        if self._shown_at and (error is None or not self._in_notebook):  # how far it came is worth keeping
             self._show("")
 
     def __call__(self, done: int, total: int | None, seconds: float) -> None:

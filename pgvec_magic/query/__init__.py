@@ -1,7 +1,7 @@
 """A search as a value, and the one statement it becomes; pure, no connection."""
 
-from .request import MODES, STRATEGIES, Query, Search
+from .request import MODES, STRATEGIES, Query, Reranker, Search
 from .scan import Scan, choose_scan
 from .statement import build
 
-__all__ = ["MODES", "STRATEGIES", "Query", "Scan", "Search", "build", "choose_scan"]
+__all__ = ["MODES", "STRATEGIES", "Query", "Reranker", "Scan", "Search", "build", "choose_scan"]

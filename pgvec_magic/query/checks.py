@@ -18,6 +18,8 @@ _LEAST = {"k": 1, "offset": 0, "candidates": 1, "rrf_k": 1, "ef_search": 1, "pro
 _REQUIRED = ("table", "k", "offset", "rrf_k")
 _WORDS = ("table", "text", "column", "metric", "per", "language")
 _SEVERAL = ("where", "similar_to", "columns", "settings")
+# How many candidates a diverse search compares with one another, every two of them.
+MOST_COMPARED = 4_000
 _SETTINGS = {"ef_search": "hnsw.ef_search", "probes": "ivfflat.probes"}
 
 
@@ -44,6 +46,8 @@ def check_types(search: Search) -> None:
     for name in (*search.where, *search.columns):
         if not isinstance(name, str):
             raise UsageError(f"--where and --columns: expected text, got {name!r}")
+    if search.rerank is not None and not callable(search.rerank):
+        _check_reranker(search.rerank)
     if not isinstance(search.params, Mapping):
         raise UsageError(f"params: expected a dict of names and values, got {search.params!r}")
 
@@ -83,6 +87,33 @@ def check_contradictions(search: Search) -> None:
         raise UsageError(f"--as-is leaves the scan to Postgres, --strategy {search.strategy} does not", "give one")
     if search.mode == "keyword" and search.has_threshold:
         raise UsageError("a keyword search has no distance that a threshold could cut", "use --mode vector or hybrid")
+    if search.reorders:
+        _check_second_step(search)
+
+
+def _check_second_step(search: Search) -> None:
+    if search.rerank is not None and search.diverse:
+        raise UsageError("--rerank and --diverse each choose an order of their own", "give one of them")
+    if search.rerank is not None and search.text is None:
+        raise UsageError(
+            "--rerank compares a text with the rows' texts, and this search has none", "write what to look for"
+        )
+    if search.diverse and search.mode == "keyword":
+        raise UsageError("--diverse compares vectors, which a keyword search has none of", "use --mode hybrid")
+    if search.diverse and (rows := search.first_step.k) > MOST_COMPARED:
+        raise UsageError(
+            f"--diverse compares every two candidates: {rows:,} are too many, {MOST_COMPARED:,} are the most",
+            f"-k up to {MOST_COMPARED // 4:,}, or fewer --candidates",
+        )
+
+
+def _check_reranker(model: object) -> None:
+    if not isinstance(model, str):
+        raise UsageError(f"--rerank: expected the name of a model or a function, got {model!r}")
+    if not model.strip():
+        raise UsageError("--rerank is empty")
+    if model.startswith(":"):
+        raise UsageError(f"--rerank: {model!r} names a function in a magic's line only", "give the function itself")
 
 
 def check_what_to_find(search: Search) -> None:

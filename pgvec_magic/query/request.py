@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from . import checks
 
 MODES = ("vector", "keyword", "hybrid")
 STRATEGIES = ("auto", "ann", "iterative", "exact")
+# What orders rows by their texts: the name of a model, or fn(query, texts) -> one number a text, larger is better.
+Reranker = str | Callable[[str, list[str]], Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -59,6 +61,8 @@ class Search:
     offset: int = 0
     columns: tuple[str, ...] = ()
     language: str | None = None
+    rerank: Reranker | None = None
+    diverse: bool = False
 
     def __post_init__(self) -> None:
         checks.check_choice("--mode", self.mode, MODES)
@@ -73,6 +77,19 @@ class Search:
     def needed(self) -> int:
         """How many nearest rows the scan must give: those shown and those skipped."""
         return self.k + self.offset
+
+    @property
+    def reorders(self) -> bool:
+        """Whether a second step chooses and orders the rows among the candidates of the first."""
+        return self.rerank is not None or self.diverse
+
+    @property
+    def first_step(self) -> Search:
+        """The search whose rows the second step chooses from; this one where there is none."""
+        if not self.reorders:
+            return self
+        rows = max(self.candidates or max(4 * self.needed, 40), self.needed)
+        return replace(self, k=rows, offset=0, rerank=None, diverse=False)
 
     @property
     def has_threshold(self) -> bool:

@@ -31,6 +31,8 @@ MAX_EF_SEARCH = 1000
 EF_SEARCH = 40
 MAX_SCAN_TUPLES = 20_000
 ITERATIVE_SINCE = (0, 8)
+# pgvector's own, whose settings we know.
+_METHODS = ("hnsw", "ivfflat")
 # Without it Citus does not send a SET LOCAL to its workers. In force only where Citus is.
 CITUS = ("citus.propagate_set_commands", "'local'")
 
@@ -55,7 +57,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """What a choice rests on; ``matching`` of ``rows`` pass the filter, both estimates or None."""
+    """What a choice rests on; ``matching`` of ``rows`` pass the filter and the policies, both estimates or None."""
 
     search: Search
     indexes: tuple[VectorIndex, ...]
@@ -63,6 +65,12 @@ class _Choice:
     in_force: Mapping[str, str]
     matching: int | None
     rows: int | None
+    guarded: bool
+
+    @property
+    def filtered(self) -> bool:
+        """Whether an index scan meets rows that are not to be shown."""
+        return bool(self.search.where) or self.guarded
 
     @property
     def candidates(self) -> int:
@@ -74,7 +82,7 @@ class _Choice:
             return max(10 * search.needed, 100)
         if search.mode == "hybrid":
             return max(4 * search.needed, 40)
-        if search.where and not search.as_is:
+        if self.filtered and not search.as_is:
             return max(4 * search.needed, 40, self._in_first_pass)
         return search.needed
 
@@ -95,34 +103,42 @@ class _Choice:
     def wants_depth(self) -> bool:
         """Whether rows are dropped, grouped or fused after the scan, and so more than the first must be right."""
         search = self.search
-        return bool(search.where or search.per) or search.has_threshold or search.mode == "hybrid"
+        return self.filtered or bool(search.per) or search.has_threshold or search.mode == "hybrid"
 
     @property
     def sorted_cheaply(self) -> str | None:
         """Why to look at every row that the filter leaves, or None when an index scan costs less."""
-        matching = self.matching if self.search.where else self.rows
+        matching = self.matching if self.filtered else self.rows
         if matching is None or self.search.asks_for_index:
             return None
-        if matching > WALK_COST * self.walked and not (self.search.where and matching <= EXACT_ROWS):
+        if matching > WALK_COST * self.walked and not (self.filtered and matching <= EXACT_ROWS):
             return None
         rows = f"about {matching:,} {'row' if matching == 1 else 'rows'}"
+        if self.guarded:
+            return f"{'the filter and ' if self.search.where else ''}the table's policies leave {rows}"
         return f"the filter leaves {rows}" if self.search.where else f"there are {rows}"
 
     @property
     def wants_iterative(self) -> bool:
         """Whether the scan goes on when its first pass has not found enough."""
         if self.search.strategy != "auto":
-            return self.search.strategy == "iterative"
+            return self.search.strategy == "iterative" or self._is_relaxed
         if "hnsw.iterative_scan" in self.search.asked:
             return self.search.asked["hnsw.iterative_scan"] != "off"
-        # An IVFFlat scan may find fewer rows than asked in the lists that it probes, whatever the filter. Other methods
-        # find rows in nearly the right order, as an iterative scan does, and so does a setting that is in force.
+        # An IVFFlat scan may find fewer rows than asked in the lists that it probes, whatever the filter. With a
+        # setting that is in force rows may come in nearly the right order.
         return (
-            bool(self.search.where)
+            self.filtered
             or self.candidates > MAX_EF_SEARCH
-            or any(index.method != "hnsw" for index in self.indexes)
+            or self._is_relaxed
+            or any(index.method == "ivfflat" for index in self.indexes)
             or self.in_force.get("hnsw.iterative_scan", "off") != "off"
         )
+
+    @property
+    def _is_relaxed(self) -> bool:
+        """Whether rows always come in nearly the right order only, as of a diskann index."""
+        return any(index.method not in _METHODS for index in self.indexes)
 
 
 def choose_scan(
@@ -134,15 +150,16 @@ def choose_scan(
     *,
     rows: int | None = None,
     others: Sequence[VectorIndex] = (),
+    guarded: bool = False,
 ) -> Scan:
     """Return the scan for a search.
 
     ``version`` is pgvector's, ``in_force`` the settings of the session, ``matching`` the planner's estimate of the rows
-    that the filter leaves (None without a filter), ``rows`` of the table's rows, ``others`` further indexes that
-    Postgres may use in place of ``index``.
+    that the filter leaves, and the policies of a table that is ``guarded`` by some (None without both), ``rows`` of the
+    table's rows, ``others`` further indexes that Postgres may use in place of ``index``.
     """
     indexes = (index, *others) if index is not None else ()
-    choice = _Choice(search, indexes, version, {**in_force, **search.asked}, matching, rows)
+    choice = _Choice(search, indexes, version, {**in_force, **search.asked}, matching, rows, guarded)
     if search.as_is:
         given = _given(search)
         return Scan(
@@ -193,7 +210,7 @@ def _depth(choice: _Choice) -> Settings:
 
 
 def _known_methods(choice: _Choice) -> list[str]:
-    return [method for method in ("hnsw", "ivfflat") if any(index.method == method for index in choice.indexes)]
+    return [method for method in _METHODS if any(index.method == method for index in choice.indexes)]
 
 
 def _given(search: Search) -> Settings:

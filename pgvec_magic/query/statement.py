@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from .. import sqltext
-from . import keyword
-from .keyword import page
+from . import keyword, words
 from .request import Query, Search
 from .scan import Scan
 from .target import HYBRID_COLUMNS, Target, VectorSource, ident
+from .words import page
 
 # Names that no notebook variable can have, so ours never clash with a person's.
 VECTOR, EXCLUDED = "query vector", "similar to"
@@ -24,7 +24,7 @@ def build(search: Search, target: Target, scan: Scan, vector: object = None) -> 
     """Return the statement of a search with its parameters and settings; ``vector`` is bound as it is given."""
     parts = _Parts(search, target, scan)
     if search.mode == "keyword":
-        sql = keyword.statement(search, target, parts.conditions)
+        sql = keyword.statement(search, target, parts.conditions, scan.candidates)
     else:
         sql = _hybrid(parts) if search.mode == "hybrid" else _vector(parts)
     chosen = {} if search.mode == "keyword" else dict(scan.settings)
@@ -47,7 +47,7 @@ def _params(search: Search, vector: object) -> dict[str, object]:
         if search.similar_to:
             params[EXCLUDED] = list(search.similar_to)
     if search.mode != "vector":
-        params |= keyword.params(search.text or "")
+        params |= words.params(search.text or "")
     return params
 
 
@@ -147,14 +147,13 @@ def _hybrid(parts: _Parts) -> str:
         f"query_vector AS MATERIALIZED (SELECT %({VECTOR})s::{vectors.type} AS vector)",
         f"candidates AS MATERIALIZED (\n{parts.nearest(target.keys, vector, parts.limit)}\n)",
         f"vector_leg AS (\nSELECT {ranked}\nFROM candidates{parts.threshold()}\n)",
-        keyword.leg(parts.search, target, parts.conditions, parts.limit),
+        keyword.leg(parts.search, target, parts.conditions, parts.limit, parts.scan.candidates),
         f"fused AS (\n{_fused(parts)}\n)",
     ]
     outputs = [f"d.{name}" for name in target.outputs]
     outputs += [f"d.{vectors.distance(vector)} AS {distance}"]
     outputs += [f"f.{target.name(ours)}" for ours in ("score", *HYBRID_COLUMNS)]
-    outputs += [f"{keyword.matched(target)} AS {target.name('matched')}"]
-    outputs += [f"(SELECT count(*) FROM candidates) AS {target.name('found')}"]
+    outputs += [*keyword.told(target), f"(SELECT count(*) FROM candidates) AS {target.name('found')}"]
     return (
         "WITH " + ",\n".join(parts_of) + f"\nSELECT {', '.join(outputs)}\n"
         f"FROM fused AS f JOIN {target.relation} AS d ON {_same_row(target)}\n"

@@ -17,12 +17,17 @@ if TYPE_CHECKING:
     from ..catalog import TableInfo, TextSource, VectorColumn, VectorIndex
 
 HYBRID_COLUMNS = ("vector_rank", "vector_distance", "keyword_rank", "keyword_score")
+# Columns of a result that was put in another order: where a row stood before, and the number that moved it.
+REORDER_COLUMNS = ("rerank_score", "rank_before")
 # Columns of our statements that are never shown; like those that are, they must not be called as one of the table's.
-_INTERNAL = ("rank", "every_word", "any_word", "matched", "found")
+_INTERNAL = ("rank", "every_word", "any_word", "matched", "found", "words_found")
 # What our statements call their parts. A table of such a name is named with its schema.
-_PARTS = frozenset(["candidates", "query_vector", "vector_leg", "all_words", "some_words", "keyword_leg", "fused"])
+_WORD_PARTS = ("all_words", "some_words", "bm25_words", "words", "keyword_leg")
+_PARTS = frozenset(["candidates", "query_vector", "vector_leg", *_WORD_PARTS, "fused"])
 # Types whose values nobody wants to read in a result.
-_UNREADABLE = frozenset(["vector", "halfvec", "sparsevec", "bit", "tsvector"])
+_UNREADABLE = frozenset(["vector", "halfvec", "sparsevec", "tsvector"])
+# The type without its length: as ``bit`` it would be one bit long.
+_ANY_BITS = 'pg_catalog."bit"'
 
 
 @functools.lru_cache(maxsize=1024)
@@ -47,13 +52,15 @@ class VectorSource:
     @property
     def type(self) -> str:
         """The column's type as a cast names it."""
+        if self.column.type == "bit":
+            return _ANY_BITS
         return f"{ident(self.extension_schema)}.{self.column.type}" if self.extension_schema else self.column.type
 
     @property
     def _operator(self) -> str:
         """The metric's operator, qualified where the extension is not on the search path."""
-        schema = self.extension_schema
-        return f"OPERATOR({ident(schema)}.{self.metric.operator})" if schema else self.metric.operator
+        schema, operator = self.extension_schema, self.metric.operator.replace("%", "%%")
+        return f"OPERATOR({ident(schema)}.{operator})" if schema else operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,7 @@ def find_target(search: Search, table: TableInfo) -> Target:
     """Return what a search works on; UsageError for a column, metric or language that does not exist."""
     vectors = _vector_source(search, table) if search.mode != "keyword" else None
     text = _text_source(search, table) if search.mode != "vector" else None
-    columns = _output_columns(search, table)
+    columns = _output_columns(search, table, vectors)
     if search.per:
         table.column(search.per)
     if search.mode == "hybrid" and not table.key:
@@ -120,43 +127,43 @@ def find_target(search: Search, table: TableInfo) -> Target:
 
 
 def _vector_source(search: Search, table: TableInfo) -> VectorSource:
-    column = _vector_column(search, table)
-    if column.type == "sparsevec":
-        raise UsageError(f"{table.label}.{column.name} is a sparsevec, which cannot be searched yet")
+    column = vector_column(table, search.column)
     metric = metrics.get(search.metric or _usual_metric(column, table.indexes), column.type)
     _check_threshold(search, metric)
-    usable = [i for i in table.indexes if i.valid and i.metric == metric.name and _may_serve(i, column, search)]
+    is_filtered = bool(search.where) or table.row_security
+    usable = [i for i in table.indexes if i.valid and i.metric == metric.name and _may_serve(i, column, is_filtered)]
     usable.sort(key=lambda index: (index.where is not None, index.method != "hnsw"))
     return VectorSource(column, metric, tuple(usable), table.extension_schema)
 
 
-def _vector_column(search: Search, table: TableInfo) -> VectorColumn:
-    named = {column.name: column for column in table.vectors}
-    if search.column is not None:
-        if search.column not in named:
-            raise UsageError(
-                f"{table.label} has no vector column {search.column!r}", did_you_mean(search.column, named)
-            )
-        return named[search.column]
-    if len(named) == 1:
-        return table.vectors[0]
-    if not named:
+def vector_column(table: TableInfo, name: str | None) -> VectorColumn:
+    """Return the column to search by distance: that of the name, else the only one; UsageError where neither is."""
+    named = {column.name: column for column in (*table.vectors, *table.bits)}
+    if name is not None:
+        if name not in named:
+            raise UsageError(f"{table.label} has no vector column {name!r}", did_you_mean(name, named))
+        return named[name]
+    usable = table.vectors or table.bits  # bits alone are what can be searched; beside vectors they are flags
+    if len(usable) == 1:
+        return usable[0]
+    if not usable:
         raise UsageError(f"{table.label} has no vector column", "%vtables lists the tables that have one")
-    raise UsageError(f"{table.label} has several vector columns", f"choose one: --column {' | '.join(named)}")
+    choices = " | ".join(column.name for column in usable)
+    raise UsageError(f"{table.label} has several vector columns", f"choose one: --column {choices}")
 
 
 def _usual_metric(column: VectorColumn, indexes: Iterable[VectorIndex]) -> str:
     """The metric that the column is indexed for, which is the one that its vectors are made for."""
     known = [index for index in indexes if index.column == column.name and index.metric]
     known.sort(key=lambda index: (not index.valid, index.where is not None, index.metric != "cosine"))
-    return (known[0].metric if known else None) or "cosine"
+    return (known[0].metric if known else None) or metrics.usual(column.type)
 
 
-def _may_serve(index: VectorIndex, column: VectorColumn, search: Search) -> bool:
-    """Whether Postgres may use the index: of a partial one, if the search has a condition, which may imply its own."""
+def _may_serve(index: VectorIndex, column: VectorColumn, is_filtered: bool) -> bool:
+    """Whether Postgres may use the index: of a partial one, if a condition or policy may imply its own."""
     if index.column != column.name:
         return False
-    return index.where in (None, f"({quote_ident(column.name)} IS NOT NULL)") or bool(search.where)
+    return index.where in (None, f"({quote_ident(column.name)} IS NOT NULL)") or is_filtered
 
 
 def _check_threshold(search: Search, metric: Metric) -> None:
@@ -164,6 +171,8 @@ def _check_threshold(search: Search, metric: Metric) -> None:
         metric.max_distance(search.min_score)
         if metric.name == "cosine" and not -1 <= search.min_score <= 1:
             raise UsageError(f"--min-score: {search.min_score} cannot be, a cosine score lies between -1 and 1")
+        if metric.name == "jaccard" and not 0 <= search.min_score <= 1:
+            raise UsageError(f"--min-score: {search.min_score} cannot be, a jaccard score lies between 0 and 1")
 
 
 def _text_source(search: Search, table: TableInfo) -> TextSource:
@@ -175,16 +184,20 @@ def _text_source(search: Search, table: TableInfo) -> TextSource:
     return next((text for text in table.texts if text.language == language), None) or table.plain_text(language)
 
 
-def _output_columns(search: Search, table: TableInfo) -> tuple[str, ...]:
+def _output_columns(search: Search, table: TableInfo, vectors: VectorSource | None) -> tuple[str, ...]:
     if search.columns:
         return tuple(dict.fromkeys(table.column(name).name for name in search.columns))
-    return tuple(column.name for column in table.columns if column.type.removesuffix("[]") not in _UNREADABLE)
+    hidden = {column.name for column in (*table.vectors, *((vectors.column,) if vectors else ()))}
+    # Beside a vector embed_table notes of which text it is.
+    hidden |= {c.name for c in table.columns if c.type == "uuid" and c.name.removesuffix("_hash") in hidden}
+    columns = (c for c in table.columns if c.type.removesuffix("[]") not in _UNREADABLE and c.name not in hidden)
+    return tuple(column.name for column in columns)
 
 
 def _free_names(taken: Set[str]) -> dict[str, str]:
     """Return what our columns are called: their own names, with a suffix where the table has such a column."""
     names = {}
-    for ours in ("distance", "score", *HYBRID_COLUMNS, *_INTERNAL):
+    for ours in ("distance", "score", *HYBRID_COLUMNS, *REORDER_COLUMNS, *_INTERNAL):
         name, suffix = ours, 1
         while name in taken:
             name, suffix = f"{ours}_{suffix}", suffix + 1

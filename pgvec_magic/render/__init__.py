@@ -2,7 +2,8 @@
 
 from .grid import Grid
 from .page import html
+from .safe import clean
 from .terminal import text
 from .values import text_of
 
-__all__ = ["Grid", "html", "text", "text_of"]
+__all__ = ["Grid", "clean", "html", "text", "text_of"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 
@@ -11,7 +12,8 @@ from .safe import clean, head, one_line
 # Apart for every kind of colour blindness, at least 3:1 on white and on black; the figures use the same two.
 BLUE, ORANGE = "#2f86d1", "#d9730d"
 
-_ON_ONE_LINE = 44  # characters; a name or an elided vector
+_ON_ONE_LINE, _ONE_NAME = 24, 44  # characters: what never breaks, and what breaks between its parts only
+_PARTS = re.compile(r"(?<=\w)([./:_-])(?=\w)")
 _MOST_OF_A_TEXT = 1_000
 _MOST_OF_ALL_TEXTS = 400_000  # characters, so that a saved notebook stays small
 
@@ -29,7 +31,7 @@ color:inherit;border:0;border-bottom:1px solid rgba(128,128,128,.2);font-variant
 .pgvec .pgvec-scroll tbody tr:nth-child(n){background:none}
 .pgvec .pgvec-scroll tbody tr:nth-child(n):hover{background:rgba(47,134,209,.09)}
 .pgvec small,.pgvec i{font-size:inherit;opacity:.65}
-.pgvec details{min-width:24em}
+.pgvec details{min-width:14em}
 .pgvec details div{max-height:22em;overflow-y:auto}
 .pgvec summary{cursor:pointer;list-style:none}
 .pgvec summary::-webkit-details-marker{display:none}
@@ -42,6 +44,7 @@ _NULL = "<i>NULL</i>"
 _MISSING = "<small>–</small>"
 _LEFT, _RIGHT = ' style="text-align:left;white-space:nowrap"', ' style="text-align:right;white-space:nowrap"'
 _TABLE = ' style="border-collapse:collapse;margin:0"'
+_NAME = ' style="text-align:left;min-width:12em"'
 _WRAPPED = ' style="text-align:left;overflow-wrap:anywhere"'
 _TRACK = (
     ' style="display:inline-block;width:60px;height:8px;margin-right:4px;border-radius:2px;text-align:left;'
@@ -127,12 +130,21 @@ def _text_cell(text: str | None, start: int, most: int) -> str:
     if text is None:
         return f"<td{_LEFT}>{_NULL}</td>"
     if len(text) <= start:
-        return f"<td{_LEFT if len(text) <= _ON_ONE_LINE else _WRAPPED}>{escape(one_line(text))}</td>"
+        return _whole_cell(one_line(text))
     if most < 2 * start:  # so many texts that opening one is not worth its bytes
         return f"<td{_WRAPPED}>{escape(head(text, start))}</td>"
     rest = f" … ({len(text):,} characters)" if len(text) > most else ""
     whole = f'<div style="white-space:pre-wrap">{escape(clean(text[:most]))}{rest}</div>'
     return f"<td{_WRAPPED}><details><summary><span>{escape(head(text, start))}</span></summary>{whole}</details></td>"
+
+
+def _whole_cell(line: str) -> str:
+    if len(line) <= _ON_ONE_LINE:
+        return f"<td{_LEFT}>{escape(line)}</td>"
+    if len(line) <= _ONE_NAME:  # of a dotted name or a path, so that it leaves room for texts
+        parted = _PARTS.sub(r"\1<wbr>", escape(line))
+        return f"<td{_NAME}>{parted}</td>"
+    return f"<td{_WRAPPED}>{escape(line)}</td>"
 
 
 def _short(text: str | None) -> str:

@@ -93,6 +93,8 @@ def _vector_text(value: Any) -> str | None:
 
     Known by their shape (numpy arrays, pgvector's classes, lists of more than 8 floats): nothing is imported for it.
     """
+    if getattr(value, "ndim", None) == 1 and value.dtype.kind == "b":
+        return _bits_text(value.tolist())
     if getattr(value, "ndim", None) == 1 and value.dtype.kind in "fiu":
         wide = value.astype("float64")  # squares of float16 and uint8 overflow
         return _dense_text(len(wide), math.sqrt(wide @ wide), wide[:3].tolist())

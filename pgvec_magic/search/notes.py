@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..query import keyword
+from ..query import keyword, words
 from .result import Found
 
 # Said of stop words while the statement is planned, several times over; the result says it once, in its own words.
@@ -20,7 +20,7 @@ def notes(found: Found, notices: Iterable[str], undefined: int) -> tuple[str, ..
         rows = "1 row has" if undefined == 1 else f"{undefined:,} rows have"
         said.append(f"{rows} a vector of zeros, to which there is no cosine distance: last, without a number")
     if found.target.text is not None:
-        said += [*_cut(found), *_words(found), *_unindexed(found)]
+        said += [*_cut(found), *_phrase(found), *_words(found), *_unindexed(found)]
     return tuple(said)
 
 
@@ -35,9 +35,13 @@ def _renamed(found: Found) -> list[str]:
 
 def _cut(found: Found) -> list[str]:
     text = found.search.text or ""
-    return (
-        [f"the text is long: only its first {keyword.MOST_WORDS} words were looked for"] if keyword.is_cut(text) else []
-    )
+    return [f"the text is long: only its first {words.MOST_WORDS} words were looked for"] if words.is_cut(text) else []
+
+
+def _phrase(found: Found) -> list[str]:
+    if not keyword.is_bm25(found.target) or not words.has_phrase(found.search.text or ""):
+        return []
+    return ["BM25 knows no phrases: the words in quotes were looked for one by one"]
 
 
 def _words(found: Found) -> list[str]:
@@ -58,6 +62,9 @@ def _unindexed(found: Found) -> list[str]:
     table, text = found.target.table, found.target.need_text()
     if text.indexed:
         return []
+    if keyword.is_bm25(found.target):
+        left = "that the filter leaves" if found.search.where else "of the table"
+        return [f"the BM25 index scan did not reach all rows that belong here, so each one {left} was scored"]
     said = "no text index serves this search, so every row is parsed for it"
     if table.kind not in _INDEXED_KINDS:
         return [said]

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from .. import catalog, sqltext
 from ..db import Database, Rows
 from ..errors import UsageError
-from ..query import Query, Search
-from ..query.target import find_target
+from ..query import Query
 from .result import Result
-from .vectors import given_vector, query_vector
+from .vectors import value_of_query
 
 # Commands after which the catalog is as it was.
 _READS = frozenset(["SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"])
@@ -39,7 +38,7 @@ def sql(
             sqltext.check_readonly(statement)
     values = dict(params or {})
     if any("query" in sqltext.placeholders(statement) for statement in statements):
-        values |= _query_value(db, query, vector, table, values)
+        values |= _query_value(db, query, vector, table, values, statements)
     literals = tuple(sqltext.check_setting(name, value) for name, value in settings)
     queries = [_query(statement, values, literals) for statement in statements]
     done = [_run(db, sent) for sent in queries]
@@ -63,14 +62,18 @@ def _query(statement: str, values: Mapping[str, object], literals: tuple[tuple[s
 
 
 def _query_value(
-    db: Database, query: str | None, vector: object, table: str | None, values: Mapping[str, object]
+    db: Database,
+    query: str | None,
+    vector: object,
+    table: str | None,
+    values: Mapping[str, object],
+    statements: Sequence[str],
 ) -> dict[str, object]:
     """What ``:query`` stands for; UsageError when there is nothing, or nothing to embed it with."""
-    if vector is not None:
-        return {"query": given_vector(vector)}
-    if query is not None and table is not None:
-        search = Search(table=table, text=query)
-        return {"query": query_vector(db, search, find_target(search, catalog.table(db, table)))}
+    if query is not None and table is not None and not query.strip():
+        raise UsageError("the query text is empty")
+    if vector is not None or (query is not None and table is not None):
+        return {"query": value_of_query(db, table, query, vector, statements)}
     if query is not None:
         raise UsageError("a text is embedded by a table's model, and no table was named", "name it: %%vsql TABLE -q …")
     if "query" in values:

@@ -11,12 +11,14 @@ from .. import figures, render
 from ..db import Database
 from ..errors import UsageError
 from ..query import Query, Scan, Search
-from ..query.target import HYBRID_COLUMNS, Target
+from ..query.keyword import is_bm25
+from ..query.target import HYBRID_COLUMNS, REORDER_COLUMNS, Target
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+RANKS = frozenset(["vector_rank", "keyword_rank", "rank_before"])
 LEGS = {"vector": ("vector_rank", "vector_distance"), "keyword": ("keyword_rank", "keyword_score")}
 _SCANS = {"exact": "exact", "ann": "approximate", "iterative": "approximate", "as-is": "as Postgres does it"}
 
@@ -25,8 +27,9 @@ _SCANS = {"exact": "exact", "ann": "approximate", "iterative": "approximate", "a
 class Found:
     """How a search was run: what it worked on and how the index was scanned.
 
-    ``leg`` is how many rows the vector leg of a hybrid search had, ``words`` what the rows of a keyword leg have: all
-    words, any; none, no words where there is no such row. Both are None for other modes and where there is no row.
+    ``leg`` is how many rows the vector leg of a hybrid search had, ``words`` what the ``words_found`` rows of a keyword
+    leg have: all words, any, some (of which BM25 does not tell); none, no words where there is no such row. All are
+    empty for other modes and where there is no row. ``second_step`` says how the rows were chosen among the first ones.
     """
 
     search: Search
@@ -34,11 +37,28 @@ class Found:
     scan: Scan
     leg: int | None = None
     words: str | None = None
+    words_found: int = 0
+    second_step: str = ""
 
     @property
     def ours(self) -> tuple[str, ...]:
         """The columns that a search adds, by our names for them."""
-        return ("distance", "score", *(HYBRID_COLUMNS if self.search.mode == "hybrid" else ()))
+        legs = HYBRID_COLUMNS if self.search.mode == "hybrid" else ()
+        if self.search.rerank is not None:
+            return ("distance", "score", *legs, *REORDER_COLUMNS)
+        return ("distance", "score", *legs, *(("rank_before",) if self.search.diverse else ()))
+
+    @property
+    def ranking(self) -> str:
+        """What the words are ranked by."""
+        return "BM25" if is_bm25(self.target) else "ts_rank_cd"
+
+    @property
+    def main(self) -> str:
+        """Our column that people read the order from."""
+        if self.search.rerank is not None:
+            return "rerank_score"
+        return "score" if self.has_similarity else "distance"
 
     @property
     def has_similarity(self) -> bool:
@@ -87,7 +107,7 @@ class Result:
             first, names = self.found.search.offset + 1, self.found.target.names
             frame.index = pd.RangeIndex(first, first + len(frame), name="rank")
             # A column that is all NULL, or has a NULL among its integers, would be one of objects or of fractions.
-            kinds = {names[ours]: "Int64" if ours.endswith("_rank") else "float64" for ours in self.found.ours}
+            kinds = {names[ours]: "Int64" if ours in RANKS else "float64" for ours in self.found.ours}
             frame = frame.astype(kinds)
         return frame
 
@@ -95,7 +115,8 @@ class Result:
         """Draw the scores and their gaps; for hybrid, each row's share from the two legs and how ranks moved."""
         if self.found is None:
             raise UsageError("only a search can be drawn", "use .df for the rows of a statement")
-        return self._shares(self.found) if self.found.search.mode == "hybrid" else self._scores(self.found)
+        is_fused = self.found.search.mode == "hybrid" and self.found.search.rerank is None
+        return self._shares(self.found) if is_fused else self._scores(self.found)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -124,7 +145,7 @@ class Result:
         search, names = self.found.search, self.found.target.names
         hidden = {names[ours] for ours in _hidden(self.found)}
         kept = [i for i, name in enumerate(self.columns) if name not in hidden]
-        main = "score" if self.found.has_similarity else "distance"
+        main = self.found.main
         legs = {leg: (names[rank], names[value]) for leg, (rank, value) in LEGS.items()}
         return render.Grid(
             tuple(self.columns[i] for i in kept),
@@ -137,12 +158,15 @@ class Result:
         )
 
     def _bar_range(self, main: str, found: Found) -> tuple[float, float]:
-        """An empty bar and a full one: a cosine score has its own scale, other numbers that of this result."""
-        largest = max((value for value in self.column(main) if value is not None), default=1.0)
+        """An empty bar and a full one: a share has its own scale, other numbers that of this result."""
+        known = [value for value in self.column(main) if value is not None]
+        largest = max(known, default=1.0)
         if main == "distance":
             return (largest, 0.0)
-        is_cosine = found.search.mode == "vector" and found.target.need_vectors().metric.name == "cosine"
-        return (0.0, 1.0 if is_cosine else largest)
+        if main == "rerank_score":  # of a scale of its own, and below zero for many a model
+            return (min(0.0, *known), largest) if known else (0.0, 1.0)
+        is_share = found.search.mode == "vector" and found.target.need_vectors().metric.name in ("cosine", "jaccard")
+        return (0.0, 1.0 if is_share else largest)
 
     def _labels(self, found: Found) -> list[str]:
         wanted = ["title", "name", found.target.table.text_column, *found.target.table.key]
@@ -150,9 +174,11 @@ class Result:
         return [render.text_of(value, 40) for value in self.column(name)]
 
     def _scores(self, found: Found) -> go.Figure:
-        main = "score" if found.has_similarity else "distance"
-        name = "ts_rank_cd"
-        if found.search.mode == "vector":
+        main = found.main
+        name = found.ranking
+        if main == "rerank_score":
+            name = main
+        elif found.search.mode == "vector":
             name = f"{found.target.need_vectors().metric.name} {'similarity' if main == 'score' else 'distance'}"
         title = found.search.text or "nearest rows"
         labels, values = self._labels(found), self.column(main)
@@ -180,9 +206,10 @@ def _facts(found: Found, rows: int, settings: tuple[tuple[str, str], ...], secon
     """How many rows, by what, how they were looked for, every setting that was sent, and how long it took."""
     vectors, text, scan = found.target.vectors, found.target.text, found.scan
     by = [f"vector ({vectors.metric.name})"] if vectors else []
-    by += [f"keyword (ts_rank_cd, {text.language})"] if text else []
+    by += [f"keyword ({found.ranking}, {text.language})"] if text else []
     mode = f"hybrid: {' + '.join(by)}" if len(by) > 1 else by[0]
     looked = [_SCANS[scan.kind] + (f" ({scan.why})" if scan.why else "")] if vectors else []
+    looked += [found.second_step] if found.second_step else []
     sent = [f"{name} = {value}" for name, value in settings]
     return (
         f"{rows:,} {'row' if rows == 1 else 'rows'} of {found.target.table.label}",

@@ -10,6 +10,7 @@ from ..db import Database, Rows
 from ..errors import QueryError, UsageError, did_you_mean
 from ..query import Query, Scan, Search, build, choose_scan, keyword
 from ..query.target import Target, find_target
+from . import reorder, rerank
 from .notes import notes
 from .result import Found, Result
 from .shortage import complete
@@ -38,7 +39,7 @@ def search(db: Database, table: str | Search, text: str | None = None, **options
 
 def dry_run(db: Database, table: str | Search, text: str | None = None, **options: Any) -> Query:
     """Return the message that a search would send, without running it (a text is embedded, a filter is estimated)."""
-    found, vector = _prepare(db, _wanted(table, text, options))
+    found, vector = _first_step(db, _wanted(table, text, options))
     return build(found.search, found.target, found.scan, vector)
 
 
@@ -84,28 +85,30 @@ def _several(value: Any) -> tuple[Any, ...]:
 
 
 def _search(db: Database, wanted: Search) -> Result:
-    found, vector = _prepare(db, wanted)
+    if wanted.rerank is not None:
+        rerank.ready(wanted.rerank)
+    found, vector = _first_step(db, wanted)
+    result = complete(_run(db, found, vector), wanted, lambda changed: _run(db, changed, vector))
+    return reorder.reordered(result, wanted) if wanted.reorders else result
 
-    def again(search: Search, scan: Scan) -> Result:
-        return _run(db, Found(search, found.target, scan), vector)
 
-    return complete(_run(db, found, vector), again)
-
-
-def _prepare(db: Database, search: Search) -> tuple[Found, object]:
-    able = catalog.capabilities(db)
+def _first_step(db: Database, wanted: Search) -> tuple[Found, object]:
+    search, able = wanted.first_step, catalog.capabilities(db)
     if able.vector is None and search.mode != "keyword":
         raise UsageError(f"pgvector is not installed in {db.name}", "run CREATE EXTENSION vector in it")
     if search.language is not None and search.language not in able.languages:
         raise UsageError(f"no text search language {search.language!r}", did_you_mean(search.language, able.languages))
     target = find_target(search, catalog.table(db, search.table))
     vector = None if target.vectors is None else query_vector(db, search, target)
+    if wanted.reorders:
+        target = reorder.with_what_it_reads(target, wanted)
     return Found(search, target, _scan(db, search, target, able)), vector
 
 
 def _scan(db: Database, search: Search, target: Target, able: catalog.Capabilities) -> Scan:
     index, *others = (target.vectors.indexes if target.vectors else ()) or (None,)
-    asks = search.where and search.strategy == "auto" and not search.as_is and index is not None
+    guarded = target.table.row_security
+    asks = (search.where or guarded) and search.strategy == "auto" and not search.as_is and index is not None
     matching = catalog.matching_rows(db, target.relation, list(search.where), search.params) if asks else None
     return choose_scan(
         search,
@@ -115,13 +118,14 @@ def _scan(db: Database, search: Search, target: Target, able: catalog.Capabiliti
         matching,
         rows=target.table.rows,
         others=[other for other in others if other is not None],
+        guarded=guarded,
     )
 
 
 def _run(db: Database, found: Found, vector: object) -> Result:
     query = build(found.search, found.target, found.scan, vector)
     rows = db.run(query)
-    found = _with_words(db, found, rows)
+    found = _with_words(db, Found(found.search, found.target, found.scan), rows)
     columns = (*found.target.columns, *(found.target.names[ours] for ours in found.ours))
     values = [_row(found, row) for row in rows.rows]
     undefined = sum(row[-1] != row[-1] for row in rows.rows) if found.search.mode == "vector" else 0
@@ -131,10 +135,11 @@ def _run(db: Database, found: Found, vector: object) -> Result:
 def _with_words(db: Database, found: Found, rows: Rows) -> Found:
     """Add what the statement told of its legs; for words that found nothing, ask why."""
     if found.search.mode == "hybrid" and rows.rows:
-        *_, words, leg = rows.rows[0]
-        return replace(found, words=words, leg=leg)
+        *_, words, words_found, leg = rows.rows[0]
+        return replace(found, words=words, words_found=words_found, leg=leg)
     if found.search.mode == "keyword" and rows.rows:
-        return replace(found, words=rows.rows[0][-1])
+        *_, words, words_found = rows.rows[0]
+        return replace(found, words=words, words_found=words_found)
     if found.search.mode == "keyword" and not found.search.offset:
         asked = db.run(keyword.words_left(found.search.text or "", found.target))
         return replace(found, words="no words" if asked.rows[0][0] else "none")
@@ -144,10 +149,10 @@ def _with_words(db: Database, found: Found, rows: Rows) -> Found:
 def _row(found: Found, row: tuple[Any, ...]) -> tuple[Any, ...]:
     """A row of the statement as the result has it: our columns at its end, None for a distance that does not exist."""
     if found.search.mode == "keyword":
-        return (*row[:-2], None, row[-2])
+        return (*row[:-3], None, row[-3])
     if found.search.mode == "hybrid":
-        ours = len(row) - 2 - len(found.ours)
-        return (*row[:ours], *(None if value != value else value for value in row[ours:-2]))
+        ours = len(row) - 3 - len(found.ours)
+        return (*row[:ours], *(None if value != value else value for value in row[ours:-3]))
     distance = row[-1]
     if distance != distance:  # NaN
         return (*row[:-1], None, None)

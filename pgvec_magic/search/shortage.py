@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..query import Scan, Search
+from .. import catalog
+from ..query import Scan, Search, bm25, keyword
 from .result import Found, Result
 
-Again = Callable[[Search, Scan], Result]
+Again = Callable[[Found], Result]
 
 
-def complete(result: Result, again: Again) -> Result:
+def complete(result: Result, wanted: Search, again: Again) -> Result:
     """Return a short result with what is missing: found by an exact search, or explained.
 
-    ``again`` runs a changed request on the same table and vector.
+    ``wanted`` is what the person asked for, of which the result may be the first step; ``again`` runs a changed request
+    on the same vector.
     """
+    result = _with_all_words(result, again)
     found = _found(result)
     if len(result) == found.search.k and not _leg_is_short(found):
         return result
@@ -23,10 +26,42 @@ def complete(result: Result, again: Again) -> Result:
     if beyond is None and _may_have_stopped(found) and found.search.strategy == "auto" and not found.search.as_is:
         result = _exactly(found, result, again)
         beyond = _beyond(found, result, again)
-    missing = found.search.k - len(result)
+    shown = max(found.search.offset + len(result) - wanted.offset, 0)
     said = found.words in ("none", "no words") and found.search.mode == "keyword"
-    notes = [_cut_away(result, beyond) if beyond else _missing(result)] if missing and not said else []
-    return replace(result, notes=(*result.notes, *notes))
+    if shown >= wanted.k or said:
+        return result
+    note = _cut_away(result, beyond) if beyond else _missing(result, wanted, shown)
+    return replace(result, notes=(*result.notes, note))
+
+
+def _with_all_words(result: Result, again: Again) -> Result:
+    """Return a result whose BM25 leg is whole: where the index scan ended before, each row was scored."""
+    found = _found(result)
+    if not _words_may_end_early(result):
+        return result
+    text = replace(found.target.need_text(), indexed=False)
+    scored = again(replace(found, target=replace(found.target, text=text)))
+    return scored if _found(scored).words_found > found.words_found else result
+
+
+def _words_may_end_early(result: Result) -> bool:
+    """Whether the index scan of a BM25 leg may have left out rows that belong into it."""
+    found = _found(result)
+    search, table = found.search, found.target.table
+    if search.mode == "vector" or not keyword.is_bm25(found.target) or not found.target.need_text().indexed:
+        return False
+    most = found.scan.candidates if search.per or search.mode == "hybrid" else search.needed
+    if found.words_found >= most:
+        return bool(search.per) and len(result) < search.k
+    if not (search.where or table.row_security or most > bm25.MOST_SCANNED):
+        return False
+    if table.rows is not None and table.rows < bm25.MOST_SCANNED // 2:  # an estimate; so few cannot be too many
+        return False
+    matching = catalog.matching_rows(result.db, found.target.relation, list(search.where), search.params)
+    if matching <= bm25.CHEAPLY_SCORED or table.row_security:  # what policies hide from us cannot be counted
+        return True
+    reached = result.db.run(bm25.last_scanned(search.text or "", found.target))
+    return any(is_match for (is_match,) in reached.rows)
 
 
 def _leg_is_short(found: Found) -> bool:
@@ -35,7 +70,7 @@ def _leg_is_short(found: Found) -> bool:
 
 
 def _may_have_stopped(found: Found) -> bool:
-    """Whether the index scan of a short result may have ended before rows that exist."""
+    """Whether the vector index scan of a short result may have ended before rows that exist."""
     if found.search.mode == "hybrid" and not found.search.per and found.leg is not None:
         return _leg_is_short(found)
     return found.search.mode != "keyword" and found.scan.may_stop_early
@@ -45,7 +80,8 @@ def _exactly(found: Found, result: Result, again: Again) -> Result:
     gave = f"{len(result)} of {found.search.k}"
     if _leg_is_short(found) and len(result) == found.search.k:
         gave = f"{found.leg} of {found.scan.candidates}"
-    return again(found.search, Scan("exact", found.scan.candidates, why=f"the index scan gave {gave} rows"))
+    scan = Scan("exact", found.scan.candidates, why=f"the index scan gave {gave} rows")
+    return again(replace(found, scan=scan))
 
 
 def _beyond(found: Found, result: Result, again: Again) -> Result | None:
@@ -65,7 +101,7 @@ def _beyond(found: Found, result: Result, again: Again) -> Result | None:
         offset=0 if search.mode == "hybrid" else search.offset + len(result),
         per=search.per if search.mode == "vector" else None,
     )
-    best = again(without, _found(result).scan)
+    best = again(replace(_found(result), search=without))
     return best if best.rows and best.column("distance")[0] is not None else None
 
 
@@ -80,10 +116,10 @@ def _cut_away(result: Result, beyond: Result) -> str:
     return f"the threshold, {limit}, cut the rest away: row {rank} would have {name} {number}"
 
 
-def _missing(result: Result) -> str:
+def _missing(result: Result, wanted: Search, shown: int) -> str:
     found, search = _found(result), _found(result).search
     total = search.offset + len(result)
-    missing = f"{search.k - len(result):,} of {search.k:,} rows are missing"
+    missing = f"{wanted.k - shown:,} of {wanted.k:,} rows are missing"
     if _may_have_stopped(found):
         return f"{missing}: the scan ended before it found them, if they exist (--exact looks at every row)"
     what, of = ("value", f" of {search.per}") if search.per else ("row", "")
@@ -107,7 +143,9 @@ def _which(found: Found) -> str:
         with_what = " that either leg finds"
     besides = " besides those searched from" if search.similar_to else ""
     limits = [name for name, given in (("filter", search.where), ("threshold", search.has_threshold)) if given]
-    return with_what + besides + (f" within the {' and the '.join(limits)}" if limits else "")
+    within = f" within the {' and the '.join(limits)}" if limits else ""
+    policies = ", as far as the table's policies show its rows to this role" if found.target.table.row_security else ""
+    return with_what + besides + within + policies
 
 
 def _asks_for_all(found: Found) -> bool:

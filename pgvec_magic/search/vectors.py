@@ -2,66 +2,144 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import embed
-from ..db import Database
+from .. import catalog, embed
+from ..db import Database, vectors
 from ..errors import UsageError
 from ..query import Query, Search
 from ..query.statement import same_keys
-from ..query.target import Target, ident
+from ..query.target import Target, ident, vector_column
 from ..sqltext import quote_ident
 
 if TYPE_CHECKING:
     import numpy as np
+    from pgvector import SparseVector
+
+    from ..catalog import TableInfo, VectorColumn
+
+_WORDS = re.compile(r'"[^"]+"|\w+')
 
 
-def query_vector(db: Database, search: Search, target: Target) -> np.ndarray:
-    """Return the vector to search from, shape (dimensions,), float32.
+def query_vector(db: Database, search: Search, target: Target) -> object:
+    """Return the vector to search from as the column's type takes it.
 
-    Raises UsageError for a vector that does not fit the column, for rows that are not there and where no model is
-    known; EmbedError.
+    It is a float32 array (dimensions,) for vector and halfvec, pgvector's Bit for bit and its SparseVector for
+    sparsevec. Raises UsageError for a vector that does not fit the column, for rows that are not there and where no
+    model is known; EmbedError.
     """
+    column = target.need_vectors().column
     if search.similar_to:
         vector = _of_rows(db, search, target)
     elif search.vector is not None:
-        vector = given_vector(search.vector)
+        vector = given_vector(search.vector, column)
     else:
-        vector = given_vector(_of_text(search.text or "", target))
+        vector = given_vector(_of_text(search.text or "", column, target.table), column)
     _check(vector, target)
-    return vector
+    return _bound(vector)
 
 
-def given_vector(vector: Any) -> np.ndarray:
-    """Return a list, an array or pgvector's own class as a 1-d float32 array; UsageError for what is no vector."""
+def value_of_query(
+    db: Database, table: str | None, text: str | None, vector: object, statements: Sequence[str]
+) -> object:
+    """Return what ``:query`` stands for in statements: a text by ``table``'s model, or a vector.
+
+    Of several vector columns it is for the one that the statements name. Raises UsageError, EmbedError.
+    """
+    if table is None:
+        return _bound(given_vector(vector, None))
+    info = catalog.table(db, table)
+    column = vector_column(info, _named_in(statements, info) if len(info.vectors) > 1 else None)
+    found = given_vector(vector if vector is not None else _of_text(text or "", column, info), column)
+    _check_dimensions(found, column, info)
+    return _bound(found)
+
+
+def given_vector(vector: Any, column: VectorColumn | None) -> Any:
+    """Return a vector in any of its forms as the column has it; UsageError for what cannot be that.
+
+    Without a column numbers are a float32 array, bits a bool array, and what is sparse is a SparseVector.
+    """
+    try:
+        kind = column.type if column else _own_kind(vector)
+        if kind == "bit":
+            return vectors.bits(vector)
+        if kind == "sparsevec":
+            return vectors.sparse(vector, column.dimensions if column else None)
+        return _finite(vectors.numbers(vector), kind)
+    except ValueError as error:
+        raise UsageError(f"a query vector {error}", _hint(vector, column)) from None
+
+
+def _own_kind(vector: Any) -> str:
+    """The type that a vector is of by itself."""
+    if hasattr(vector, "tocoo") or hasattr(vector, "indices") or isinstance(vector, Mapping):
+        return "sparsevec"
+    return "bit" if type(vector).__name__ == "Bit" or getattr(vector, "dtype", None) == "bool" else "vector"
+
+
+def _finite(array: np.ndarray, kind: str) -> np.ndarray:
     import numpy as np
 
-    try:
-        with np.errstate(over="ignore"):
-            array = np.asarray(vector.to_list() if hasattr(vector, "to_list") else vector, dtype=np.float32)
-    except (TypeError, ValueError):
-        raise UsageError(f"a query vector is a list or array of numbers, not {type(vector).__name__}") from None
-    if array.ndim != 1:
-        raise UsageError(f"a query vector has one dimension, this has shape {array.shape}")
     if not np.isfinite(array).all():
-        raise UsageError("the query vector holds NaN, or a number too large for pgvector")
+        raise ValueError(vectors.FINITE)
+    if kind == "halfvec":
+        with np.errstate(over="ignore"):
+            if np.isinf(array.astype(np.float16)).any():
+                raise ValueError("for a halfvec has numbers up to 65,504")
     return array
 
 
-def _check(vector: np.ndarray, target: Target) -> None:
-    source, name = target.need_vectors(), target.table.label
-    expected = source.column.dimensions
-    if expected is not None and len(vector) != expected:
+def _hint(vector: object, column: VectorColumn | None) -> str | None:
+    if column is None or column.type == "bit":
+        return None
+    is_bits = _own_kind(vector) == "bit" or (isinstance(vector, list) and isinstance(next(iter(vector), None), bool))
+    return f"{column.name} is of type {column.type}: bits are for a bit column" if is_bits else None
+
+
+def _bound(vector: Any) -> object:
+    """What is sent: bits as pgvector's class, which the statement need not tell from an array of truth values."""
+    if getattr(vector, "dtype", None) != "bool":
+        return vector
+    from pgvector import Bit
+
+    return Bit(vector)
+
+
+def _named_in(statements: Sequence[str], info: TableInfo) -> str:
+    """The one of a table's vector columns that statements name; UsageError where that are none or several."""
+    words = {word.strip('"') for text in statements for word in _WORDS.findall(text)}
+    named = [column.name for column in info.vectors if column.name in words]
+    if len(named) != 1:
+        columns = ", ".join(column.name for column in info.vectors)
         raise UsageError(
-            f"the query vector has {len(vector)} dimensions, {name}.{source.column.name} has {expected}",
-            "it is from another model than the column's",
+            f"{info.label} has several vector columns ({columns}): for which of them is :query?",
+            "name one of them in the statements, or embed the text with %vsearch --column",
         )
-    if source.metric.name == "cosine" and not vector.any():
+    return named[0]
+
+
+def _check(vector: Any, target: Target) -> None:
+    source = target.need_vectors()
+    _check_dimensions(vector, source.column, target.table)
+    is_zero = not (vector.values() if source.column.type == "sparsevec" else vector.any())
+    if source.metric.name == "cosine" and is_zero:
         raise UsageError("the query vector is all zeros: it has no direction, so no cosine distance to anything")
 
 
-def _of_text(text: str, target: Target) -> np.ndarray:
-    column, table = target.need_vectors().column, target.table
+def _check_dimensions(vector: Any, column: VectorColumn, table: TableInfo) -> None:
+    size = vectors.size(vector)
+    if column.dimensions is not None and size != column.dimensions:
+        raise UsageError(
+            f"the query vector has {size:,} dimensions, {table.label}.{column.name} has {column.dimensions:,}",
+            "it is from another model than the column's",
+        )
+
+
+def _of_text(text: str, column: VectorColumn, table: TableInfo) -> np.ndarray:
     if column.embedder is None:
         raise UsageError(
             f"no model is remembered for {table.label}.{column.name}",
@@ -72,18 +150,42 @@ def _of_text(text: str, target: Target) -> np.ndarray:
     return vector
 
 
-def _of_rows(db: Database, search: Search, target: Target) -> np.ndarray:
-    """The mean of the vectors of the rows searched from; for cosine of their directions, whatever their lengths."""
+def _of_rows(db: Database, search: Search, target: Target) -> Any:
+    """The mean of the vectors of the rows searched from; for cosine of their directions, whatever their lengths.
+
+    Of bits it is the majority at each place, a one where there is none.
+    """
+    found, source = _vectors_of_rows(db, search, target), target.need_vectors()
+    is_cosine = source.metric.name == "cosine"
+    if source.column.type == "bit":
+        import numpy as np
+
+        return np.mean([vectors.bits(vector) for vector in found], axis=0) >= 0.5
+    return _sparse_mean(found, is_cosine) if source.column.type == "sparsevec" else _mean(found, is_cosine)
+
+
+def _mean(found: list[np.ndarray], of_directions: bool) -> np.ndarray:
     import numpy as np
 
-    vectors = _vectors_of_rows(db, search, target)
-    if target.need_vectors().metric.name == "cosine":
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        vectors = vectors / np.where(norms == 0, 1, norms)
-    return np.asarray(np.mean(vectors, axis=0), dtype=np.float32)
+    stacked = np.stack(found)
+    if of_directions:
+        norms = np.linalg.norm(stacked, axis=1, keepdims=True)
+        stacked = stacked / np.where(norms == 0, 1, norms)
+    return np.asarray(np.mean(stacked, axis=0), dtype=np.float32)
 
 
-def _vectors_of_rows(db: Database, search: Search, target: Target) -> list[np.ndarray]:
+def _sparse_mean(found: list[SparseVector], of_directions: bool) -> SparseVector:
+    from pgvector import SparseVector
+
+    sums: dict[int, float] = {}
+    for vector in found:
+        scale = (math.hypot(*vector.values()) if of_directions else 1.0) or 1.0
+        for i, value in zip(vector.indices(), vector.values(), strict=True):
+            sums[i] = sums.get(i, 0.0) + value / scale
+    return SparseVector({i: value / len(found) for i, value in sums.items()}, found[0].dimensions())
+
+
+def _vectors_of_rows(db: Database, search: Search, target: Target) -> list[Any]:
     table, column = target.table, target.need_vectors().column
     if len(table.key) != 1 or table.key == ("ctid",):
         has = f"is {', '.join(table.key)}" if table.key and "ctid" not in table.key else "does not exist"
@@ -93,11 +195,11 @@ def _vectors_of_rows(db: Database, search: Search, target: Target) -> list[np.nd
     key, name = target.keys[0], ident(column.name)
     sql = f"SELECT {key}, {name} FROM {target.relation} WHERE {key} = ANY({same_keys(target, 'ids')})"
     rows = db.run(Query(sql, {"ids": list(search.similar_to)}, reads=True)).rows
-    vectors = [vector for _, vector in rows if vector is not None]
-    if len(vectors) < len({str(key) for key in search.similar_to}):
-        found = {str(key) for key, vector in rows if vector is not None}
-        missing = ", ".join(str(key) for key in search.similar_to if str(key) not in found)
+    found = [vector for _, vector in rows if vector is not None]
+    if len(found) < len({str(key) for key in search.similar_to}):
+        there = {str(key) for key, vector in rows if vector is not None}
+        missing = ", ".join(str(key) for key in search.similar_to if str(key) not in there)
         raise UsageError(f"{table.label} has no row with a vector under {table.key[0]} {missing}")
-    if len({len(vector) for vector in vectors}) > 1:
+    if len({vectors.size(vector) for vector in found}) > 1:
         raise UsageError("the rows to search from have vectors of different dimensions", "give one of them")
-    return vectors
+    return found

@@ -4,6 +4,7 @@ It reads PostgreSQL's lexical rules with ``standard_conforming_strings`` on, whi
 """
 
 from .conditions import check_condition
+from .identity import check_identity, check_session
 from .lexer import Token, caret, tokens
 from .names import quote_ident, quote_literal, quote_qualified
 from .settings import check_setting
@@ -15,7 +16,9 @@ __all__ = [
     "bind",
     "caret",
     "check_condition",
+    "check_identity",
     "check_readonly",
+    "check_session",
     "check_setting",
     "command",
     "placeholders",

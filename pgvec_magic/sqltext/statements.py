@@ -68,13 +68,19 @@ def command(statement: str) -> str:
     return both if both in _TWO_WORDS else "".join(words[:1])
 
 
+def controls(statement: str) -> bool:
+    """Whether a statement begins or ends a transaction, or a part of one."""
+    name = command(statement)
+    return name.partition(" ")[0] in _CONTROL or name == "PREPARE TRANSACTION"
+
+
 def check_readonly(statement: str) -> None:
     """UsageError for a statement that could end its read-only transaction, outlive it, or write in spite of it."""
     name = command(statement)
     word = name.partition(" ")[0]
     if word in _SESSION:
         hint = "set it for this cell: --set name=value"
-    elif word in _CONTROL or name == "PREPARE TRANSACTION":
+    elif controls(statement):
         hint = "each statement is a read-only transaction of its own; to control it, connect without --readonly"
     elif word in _UNSEEN or _explains_a_write(word, statement):
         hint = "it could write in spite of the read-only transaction; connect without --readonly to run it"

@@ -1,0 +1,8 @@
+"""Plain values as plotly pictures: one function a picture, readable on dark, on light and in print."""
+
+from .elements import BLUE, GREY, ORANGE
+from .hybrid import shares
+from .pairs import duplicates
+from .ranked import scores
+
+__all__ = ["BLUE", "GREY", "ORANGE", "duplicates", "scores", "shares"]

@@ -151,6 +151,13 @@ def test_a_chain_is_one_group_around_its_middle_and_is_said(raw, db):
     assert "near only through others" in " ".join(groups.notes)
 
 
+def test_a_text_that_is_null_shows_as_null(raw, db):
+    fill(raw, [(1, None, "[1,0]"), (2, "b", "[1,0]"), (3, "c", "[1,0]")])
+    shown = repr(duplicates(db, "docs"))
+    assert "NULL" in shown
+    assert "nan" not in shown
+
+
 def test_null_and_zero_vectors_are_not_compared_and_said(raw, db):
     fill(
         raw,

@@ -423,8 +423,8 @@ def test_a_server_of_one_s_own_needs_no_key_and_a_new_key_is_taken_at_once(
 
 
 def test_an_address_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_BASE_URL", "localhost:8000")
-    assert refusal().message == "OPENAI_BASE_URL is no http address: 'localhost:8000'"
+    monkeypatch.setenv("OPENAI_BASE_URL", "me:hunter2@localhost:8000")
+    assert refusal().message == "OPENAI_BASE_URL is no address that begins with http:// or https://"
 
 
 def test_the_key_is_in_no_message_repr_traceback_or_log(

@@ -19,7 +19,7 @@ from pgvec_magic import catalog
 from pgvec_magic.db import Database, connect
 from pgvec_magic.embed import Embedder
 from pgvec_magic.errors import EmbedError, UsageError
-from pgvec_magic.load import column, embed_table, pending
+from pgvec_magic.load import column, embed_table, load, pending
 from pgvec_magic.search import search
 
 ROWS = 120
@@ -476,6 +476,30 @@ def test_a_build_that_is_stopped_leaves_no_index_behind(
             embed_table(db, "articles", "body", embedder=Letters(), language="english")
         thread.join()
     assert rows(raw, "SELECT indexname FROM pg_indexes WHERE tablename = 'articles'") == [("articles_pkey",)]
+
+
+def test_a_vector_that_must_not_be_null_is_kept_without_its_text_and_said(db: Database, raw: connection) -> None:
+    load(db, "docs", [{"id": i, "content": f"text {i}"} for i in range(5)], embedder=Letters())
+    embed_table(db, "docs", "content", embedder=Letters())
+    execute(raw, "UPDATE docs SET content = '' WHERE id = 1; UPDATE docs SET content = 'new' WHERE id = 4")
+    report = embed_table(db, "docs", "content", embedder=Letters())
+    assert (report.updated, report.unchanged) == (1, 4)
+    assert any("keep their vector, which must not be null: 1" in notice for notice in report.notices)
+
+
+def test_what_is_to_be_paid_is_told_of_more_text_than_fits_an_array(
+    db: Database, raw: connection, articles: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending, "_BYTES", 100)
+    embed_table(db, "articles", "body", embedder=Paid())
+    assert f"{ROWS} rows, ~{2 * ROWS} tokens for letters" in capsys.readouterr().out
+
+
+def test_an_index_on_words_is_not_tried_where_a_session_forbids_it(dsn: str, articles: None) -> None:
+    there = connect(dsn, name="tenant", session={"app.tenant": "1"})
+    with pytest.raises(UsageError, match="cannot build an index beside writers"):
+        embed_table(there, "articles", "body", embedder=Letters(), language="german")
+    assert catalog.table(there, "articles").vectors == ()
 
 
 @pytest.fixture

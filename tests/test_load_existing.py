@@ -77,6 +77,47 @@ def test_update_inserts_updates_and_leaves_alone(db: Database, raw: connection, 
     assert rows(raw, "SELECT id FROM docs WHERE fts @@ to_tsquery('another')") == [(3,)]
 
 
+@pytest.mark.parametrize("others", ["UPDATE docs SET content = 'new' WHERE id = 0", "DELETE FROM docs WHERE id = 0"])
+def test_a_row_that_others_change_meanwhile_keeps_no_vector_of_its_old_text(
+    db: Database, raw: connection, others: str
+) -> None:
+    waiting = [others]
+
+    def slow(texts: list[str]) -> list[list[float]]:
+        if "changed" in texts and waiting:
+            execute(raw, waiting.pop())  # after the table was asked what it has
+        return letters(texts)
+
+    load(db, "docs", frame(3), embedder=slow)
+    source = frame(3)
+    source.loc[1, "content"] = "changed"
+    with pytest.raises(LoadError, match=r"somebody else changed some of them(?s:.)*run the same load again"):
+        load(db, "docs", source, embedder=slow)
+    load(db, "docs", source, embedder=slow)
+    texts, vectors = zip(*rows(raw, "SELECT content, embedding::real[] FROM docs ORDER BY id"), strict=True)
+    assert texts == ("text 0", "changed", "text 2")
+    assert list(vectors) == letters(texts)
+
+
+@pytest.mark.parametrize(
+    ("has", "statement"),
+    [
+        ("row-level security", "ALTER TABLE docs ENABLE ROW LEVEL SECURITY"),
+        ("triggers", "CREATE TRIGGER t BEFORE DELETE ON docs EXECUTE FUNCTION suppress_redundant_updates_trigger()"),
+        ("child tables", "CREATE TABLE more () INHERITS (docs)"),
+        ("a parent table", "CREATE TABLE base (id bigint NOT NULL); ALTER TABLE docs INHERIT base"),
+    ],
+)
+def test_what_a_replaced_table_would_lose_keeps_it_from_being_replaced(
+    db: Database, raw: connection, has: str, statement: str
+) -> None:
+    load(db, "docs", frame(3), embedder=letters)
+    execute(raw, statement)
+    with pytest.raises(UsageError, match=f"docs cannot be replaced: (it has {has}|more refer)"):
+        load(db, "docs", frame(5), embedder=letters, replace=True)
+    assert rows(raw, "SELECT count(*) FROM docs") == [(3,)]
+
+
 def test_given_vectors_that_changed_are_updated(db: Database, raw: connection) -> None:
     source = pd.DataFrame({"id": [1, 2], "embedding": [[1, 2], [3, 4]]})
     load(db, "docs", source)

@@ -184,6 +184,19 @@ def test_a_model_that_is_not_here_is_said_before_the_search(books: Database, cou
     assert counted == []
 
 
+def test_where_to_get_a_model_that_is_not_here(books: Database) -> None:
+    with pytest.raises(EmbedError) as caught:
+        near(books, rerank="nothing")
+    assert "hf download cross-encoder/nothing" in str(caught.value)
+
+
+def test_where_nothing_was_found_nothing_is_re_ranked(books: Database) -> None:
+    for second_step in ({"rerank": shortest}, {"rerank": None, "diverse": True}):
+        found = near(books, where="false", **second_step)
+        assert len(found) == 0
+        assert not any("re-ranked" in note or "put the" in note or "chosen among" in note for note in found.notes)
+
+
 def test_without_the_package(books: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(MissingPackage, match=r'pip install "pgvec-magic\[st\]"'):

@@ -99,4 +99,5 @@ class Groups:
 
     def _named(self, row: Mapping[Any, object]) -> list[object]:
         key = ", ".join(render.text_of(row[name], 40) for name in self.key)
-        return [key, *([row[self.text]] if self.text else [])]
+        text = row[self.text] if self.text else None
+        return [key, *([None if text != text else text] if self.text else [])]  # a frame has NaN for NULL

@@ -42,7 +42,8 @@ def duplicates(
 
     ``metric`` is that of the column's index if none is given, ``where`` one or several SQL conditions that both rows
     of a pair must meet, with ``:name`` for ``params``. ``progress(rows done, rows in all, seconds)`` follows the work.
-    Up to 200,000 rows every pair is looked at; of more, each row's nearest by the column's index. Nothing is written.
+    Up to 200,000 rows every pair is looked at; of more, each row's nearest by the column's index. Without an index that
+    serves it every pair is looked at whatever the rows, which takes hours for a million. Nothing is written.
 
     Raises UsageError for what cannot be meant, for a table without a key and for more than 1,000,000 near pairs of
     different vectors; QueryError.

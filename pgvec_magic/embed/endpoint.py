@@ -77,8 +77,8 @@ def _client(retries: int) -> openai.OpenAI:
     """Return the client for what the environment says now; EmbedError when that cannot be used."""
     key, base = os.environ.get(KEY, ""), address()
     if not base.startswith(("http://", "https://")):
-        raise EmbedError(
-            f"{ADDRESS} is no http address: {refusals.shortened(base)!r}", "such as http://localhost:8000/v1"
+        raise EmbedError(  # what it is may hold a password
+            f"{ADDRESS} is no address that begins with http:// or https://", "such as http://localhost:8000/v1"
         )
     if not key and base == _OPENAI:
         raise EmbedError(

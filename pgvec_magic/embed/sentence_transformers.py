@@ -142,16 +142,17 @@ def load(model: str, kind: str = "SentenceTransformer") -> Any:
             return getattr(library, kind)(where, local_files_only=True)
         except OSError as error:
             if not folder.is_dir():
-                raise _not_here(model) from error
+                raise _not_here(model, kind) from error
             raise EmbedError(f"the model in {folder} cannot be loaded: {error}") from error
         except Exception as error:  # whatever a model's files lead its code to
             raise EmbedError(f"the model {model} cannot be loaded: {error}") from error
 
 
-def _not_here(model: str) -> EmbedError:
+def _not_here(model: str, kind: str) -> EmbedError:
     if model.startswith((".", "/", "~", "\\")):
         return EmbedError(f"there is no folder {model!r} with a model in it", "st:NAME or st:PATH")
-    hub = model if "/" in model else f"sentence-transformers/{model}"
+    owner = "cross-encoder" if kind == "CrossEncoder" else "sentence-transformers"  # of a name without one
+    hub = model if "/" in model else f"{owner}/{model}"
     return EmbedError(
         f"the model {model!r} is not on this machine",
         f"download it once, in a terminal: hf download {hub}\nor give the path of its folder: st:PATH",

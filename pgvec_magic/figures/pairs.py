@@ -59,6 +59,10 @@ def _plain_layout(title: str) -> Part:
     return elements.ranked([], title) | {"height": 380, "margin": {"l": 60, "r": 20, "t": 76, "b": 56}}
 
 
+def _pairs(count: int) -> str:
+    return "1 pair" if count == 1 else f"{count:,} pairs"
+
+
 def _distance_bars(distances: Sequence[float], most: float, name: str) -> tuple[list[Part], Part]:
     """Return bars of pairs by distance, identical ones apart and in their own colour, and the ticks of the axis."""
     width = (most or 1.0) / _BINS
@@ -76,7 +80,7 @@ def _distance_bars(distances: Sequence[float], most: float, name: str) -> tuple[
         "marker": {"color": elements.BLUE, "line": {"width": 0}},
         "hoverinfo": "text",
         "hovertext": [
-            f"{elements.label(name, 40)} {number(low)} to {number(high)}: {count:,} pairs"
+            f"{elements.label(name, 40)} {number(low)} to {number(high)}: {_pairs(count)}" if count else ""
             for count, (low, high) in zip(counts, edges, strict=True)
         ],
     }
@@ -92,7 +96,7 @@ def _distance_bars(distances: Sequence[float], most: float, name: str) -> tuple[
         "constraintext": "none",
         "cliponaxis": False,
         "hoverinfo": "text",
-        "hovertext": [f"{elements.label(name, 40)} 0: {identical:,} pairs"],
+        "hovertext": [f"{elements.label(name, 40)} 0: {_pairs(identical)}"],
     }
     room: Part = {"range": [-5 * width, (most or 1.0) * 1.03]}
     return [same, near] if identical else [near], room

@@ -33,13 +33,17 @@ _LOCK_MILLISECONDS, _BETWEEN, _PATIENCE = 100, 0.5, 60.0
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """The columns of a table that are read and written: ``keys`` maps the key's names to their types as SQL."""
+    """The columns of a table that are read and written: ``keys`` maps the key's names to their types as SQL.
+
+    ``nullable`` says whether a row may have no vector, and ``remembered`` is the column's model.
+    """
 
     info: TableInfo
     keys: Mapping[str, str]
     text: tuple[str, ...]
     vector: Column
     remembered: str | None
+    nullable: bool = True
 
     @property
     def table(self) -> str:
@@ -86,7 +90,7 @@ def planned(db: Database, table: str, text: tuple[str, ...], column: str, dimens
         _check_vectors(info, there, found[column], dimensions, kind)
         made = Column(column, found[column].kind, found[column].sql_type)
     keys = {name: found[name].sql_type for name in info.key}
-    return Embedding(info, keys, text, made, there.embedder if there else None)
+    return Embedding(info, keys, text, made, there.embedder if there else None, there is None or there.nullable)
 
 
 def _check_kind(info: TableInfo) -> None:

@@ -12,7 +12,7 @@ from ..db import Database
 from ..embed import Embedder
 from ..errors import EmbedError, UsageError, did_you_mean
 from ..metric import MOST_STORED, too_wide
-from ..sqltext import check_condition
+from ..sqltext import check_condition, quote_ident
 from . import column, estimate, pending, tables, textindex, wire
 from .column import Embedding
 from .gently import Busy, one_core
@@ -43,12 +43,13 @@ class Options:
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the rows so far; those in none of the last three have the vector of their text."""
+    """What became of the rows so far; those in none of the last four have the vector of their text."""
 
     rows: int = 0
     embedded: int = 0
     noted: int = 0
     empty: int = 0
+    kept: int = 0
     left: int = 0
     embed_seconds: float = 0.0
 
@@ -148,6 +149,7 @@ class _Run:
             rows = [row for row in looked if row.todo in ("embed", "note", "clear")]
             self.counts.rows += len(looked)
             self.counts.empty += sum(row.todo == "empty" for row in looked)
+            self.counts.kept += sum(row.todo == "kept" for row in looked)
             self._write(rows, self._made(rows))
             if self.progress:
                 self.progress(self.counts.rows, self._total, time.perf_counter() - self.started)
@@ -198,6 +200,12 @@ def _remarks(run: _Run) -> Iterator[str]:
     counts = run.counts
     if counts.empty:
         yield f"rows without text, whose vector is null: {counts.empty:,}"
+    if counts.kept:
+        column = f"{run.work.info.sql_name} ALTER COLUMN {quote_ident(run.work.vector.name)}"
+        yield (
+            f"rows that have no text any more and keep their vector, which must not be null: {counts.kept:,}"
+            f" (ALTER TABLE {column} DROP NOT NULL)"
+        )
     if counts.noted:
         yield f"rows that had a vector, which is taken for that of the text they have now: {counts.noted:,}"
     if counts.left:

@@ -33,8 +33,9 @@ _SETTINGS = (("synchronous_commit", "off"), ("enable_hashjoin", "off"), ("enable
 class Row:
     """A row by its key, and what is to be done with it.
 
-    ``todo`` is "embed", "note" (the vector is taken for that of the text), "clear" (there is no text any more), "none"
-    or "empty" (neither text nor vector); ``hash`` is that of ``text``, which is there only to be embedded.
+    ``todo`` is "embed", "note" (the vector is taken for that of the text), "clear" (there is no text any more), "kept"
+    (so too, but the vector must not be null), "none" or "empty" (neither text nor vector); ``hash`` is that of
+    ``text``, which is there only to be embedded.
     """
 
     key: Key
@@ -67,10 +68,14 @@ def count(db: Database, embedding: Embedding, condition: Condition) -> int:
 def to_embed(db: Database, embedding: Embedding, condition: Condition, sample: int) -> tuple[int, list[str]]:
     """Return how many rows are to be embedded, and the texts of the first of them, at most ``sample``."""
     where = f" WHERE {' AND '.join(condition.sql)}" if condition.where else ""
-    sql = (
-        f"WITH looked AS (SELECT {_looked(embedding)} FROM {_q(embedding.table)}{where})\n"
-        f"SELECT count(*), (array_agg(row_text))[:{sample}] FROM looked WHERE {_TODO} = 'embed'"
-    )
+    sql = f"""
+WITH todo AS NOT MATERIALIZED (
+SELECT row_text FROM (SELECT {_looked(embedding)} FROM {_q(embedding.table)}{where}) AS looked WHERE {_TODO} = 'embed'
+), sample AS (
+SELECT row_text, sum(octet_length(row_text)) OVER (ROWS UNBOUNDED PRECEDING) - octet_length(row_text) AS before
+FROM (SELECT row_text FROM todo LIMIT {sample}) AS first
+)
+SELECT (SELECT count(*) FROM todo), (SELECT array_agg(row_text) FROM sample WHERE before < {_BYTES})"""
     ((found, some),) = db.run(Query(sql, condition.params, reads=True)).rows
     return found, some or []
 
@@ -113,13 +118,14 @@ SELECT {", ".join(f"{alias}::text" for alias in aliases)}, row_hash::text, todo,
   CASE todo WHEN 'embed' THEN row_text END, has_vector
 FROM measured WHERE before < {_BYTES} ORDER BY {", ".join(f"measured.{alias}" for alias in aliases)}"""
     rows = db.run(Query(sql, params, reads=True)).rows
-    return [_row(tuple(row[:count]), *row[count:]) for row in rows]
+    cleared = "clear" if embedding.nullable else "kept"
+    return [_row(cleared, tuple(row[:count]), *row[count:]) for row in rows]
 
 
-def _row(key: Key, hash: str, todo: str, text: str | None, has_vector: bool) -> Row:
+def _row(cleared: str, key: Key, hash: str, todo: str, text: str | None, has_vector: bool) -> Row:
     if todo == "embed" and not (text or "").strip():  # more signs are blank in Python than on the server
-        return Row(key, hash, "clear" if has_vector else "empty", "")
-    return Row(key, hash, todo, text or "")
+        todo = "clear" if has_vector else "empty"
+    return Row(key, hash, cleared if todo == "clear" else todo, (text or "") if todo == "embed" else "")
 
 
 _TODO = """CASE WHEN row_text !~ '[^[:space:]]' THEN CASE WHEN has_vector THEN 'clear' ELSE 'empty' END

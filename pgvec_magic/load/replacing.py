@@ -23,6 +23,14 @@ LEFT JOIN pg_constraint AS k ON d.classid = 'pg_constraint'::regclass AND k.oid 
 WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = %(table)s::regclass
   AND coalesce(r.ev_class, k.conrelid) <> %(table)s::regclass
 """
+_LOST = """
+SELECT array_remove(ARRAY[
+  CASE WHEN EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid) THEN 'a parent table' END,
+  CASE WHEN EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid) THEN 'child tables' END,
+  CASE WHEN c.relrowsecurity OR EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid) THEN 'row-level security' END,
+  CASE WHEN EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal) THEN 'triggers' END], NULL)
+FROM pg_class AS c WHERE c.oid = %(table)s::regclass
+"""
 _OWNED = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = %(table)s::regclass"
 _THIS_BACKEND = """
 SELECT format('%%s %%s', pid, extract(epoch FROM backend_start)) FROM pg_stat_activity WHERE pid = pg_backend_pid()
@@ -86,6 +94,12 @@ def _check_replaceable(db: Database, info: TableInfo, old: str) -> None:
         raise UsageError(
             f"{info.name} cannot be replaced: {', '.join(referring)} refer to it",
             "drop those first, or load without --replace",
+        )
+    lost = db.run(Query(_LOST, {"table": old}, reads=True)).rows[0][0]
+    if lost:
+        raise UsageError(
+            f"{info.name} cannot be replaced: it has {' and '.join(lost)}, which a new table would not have",
+            "load without --replace",
         )
     if not db.run(Query(_OWNED, {"table": old}, reads=True)).rows[0][0]:
         raise UsageError(f"{info.name} belongs to somebody else and cannot be replaced", "load without --replace")

@@ -62,6 +62,12 @@ def planned(db: Database, work: Embedding, language: str) -> TextIndex:
             f"{info.label} is partitioned: Postgres cannot build an index on it while others write",
             f"leave --language out, and at a quiet hour: CREATE INDEX ON {info.sql_name} USING gin ({expression})",
         )
+    if db.acts_as and there is None:
+        raise UsageError(
+            f"this connection runs every statement {db.acts_as}: Postgres cannot build an index beside writers there",
+            f"leave --language out, and on another connection: "
+            f"CREATE INDEX CONCURRENTLY ON {info.sql_name} USING gin ({expression})",
+        )
     return TextIndex(info, f"{name}_{language}_idx", expression, language, there)
 
 

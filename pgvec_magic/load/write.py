@@ -34,6 +34,15 @@ BEGIN
 END
 """
 
+_STILL_SO = """
+BEGIN
+  IF EXISTS (SELECT FROM {stage} AS s LEFT JOIN {table} AS t ON {same} WHERE {changed}) THEN
+    RAISE EXCEPTION 'somebody else changed some of them, whose vectors were to be kept'
+      USING ERRCODE = '22000', HINT = 'run the same load again: it embeds what has changed';
+  END IF;
+END
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -110,8 +119,8 @@ class Writer:
     def _upserted(self, batch: Batch) -> Written:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                steps: list[Query | Copy] = [self._stage(), self._copy(batch, _STAGE), self._merge(), self._surplus()]
-                *_, written, surplus = self._db.transaction(steps)
+                steps: list[Query | Copy] = [self._stage(), self._copy(batch, _STAGE), self._still_so()]
+                *_, written, surplus = self._db.transaction([*steps, self._merge(), self._surplus()])
                 inserted, changed = written.rows[0]
                 skipped = batch.rows - inserted if self._on_conflict == "skip" else 0
                 return Written(inserted, changed - inserted, skipped, surplus.rows[0][0])
@@ -138,6 +147,21 @@ class Writer:
         columns = ", ".join(f"{quote_ident(c.name)} {c.staged}" for c in self._target.columns)
         statement = f"CREATE TEMPORARY TABLE pgvec_stage ({columns}) ON COMMIT DROP"
         return Query(statement.replace("%", "%%"), settings=_UNHURRIED)
+
+    def _still_so(self) -> Query:
+        """Return the statement that fails when a row that was to keep its vector has another text by now or is gone."""
+        target, layout = self._target, self._target.layout
+        if layout.given or not layout.text:
+            return Query("SELECT")
+        differ = " OR ".join(self._differs(column, self._sent(column)) for column in map(target.column, layout.text))
+        key, vector = quote_ident(layout.id), quote_ident(layout.vector)
+        body = _STILL_SO.format(
+            stage=_STAGE,
+            table=target.sql_name,
+            same=f"t.{key} = s.{key}::{target.column(layout.id).sql_type}",
+            changed=f"s.{vector} IS NULL AND (t.{key} IS NULL OR {differ})",
+        )
+        return _query(f"DO {quote_literal(body)}")
 
     def _merge(self) -> Query:
         """Return the one statement that inserts and updates, in order of the key, so that loads do not deadlock.

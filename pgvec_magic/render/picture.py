@@ -40,7 +40,7 @@ def words(traces: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> str
     # bars tell all there is; the lines beside them tell it again
     told = [trace for trace in traces if trace["type"] == "bar"] or list(traces[:1])
     groups: dict[tuple[int, str], list[str]] = {}  # the bars of one row, each from another trace, stand together
-    for i, text in (pair for trace in told for pair in enumerate(trace.get("hovertext", ()))):
+    for i, text in (pair for trace in told for pair in enumerate(trace.get("hovertext", ())) if pair[1]):
         name, *facts = markup.plain(text).split("\n")
         groups.setdefault((i, one_line(name)), []).extend(map(one_line, facts))
     lines = [line for (_, name), facts in groups.items() for line in (name, *(f"    {fact}" for fact in facts))]

@@ -51,9 +51,12 @@ def _words(found: Found) -> list[str]:
     nothing = (
         "" if found.search.mode == "keyword" else ": the keyword leg is empty, the order is the vector leg's alone"
     )
+    wanted = "any of the words"
+    if words.UNWANTED in words.params(found.search.text or ""):
+        wanted += " without one that is excluded"
     return {
         "any": [f"no row{within} has all the words: {what} any of them"],
-        "none": [f"no row{within} has any of the words{nothing}"],
+        "none": [f"no row{within} has {wanted}{nothing}"],
         "no words": [f"in {found.target.need_text().language} the text has no word to look for{nothing}"],
     }.get(found.words or "", [])
 

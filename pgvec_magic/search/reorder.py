@@ -26,7 +26,7 @@ def reordered(result: Result, wanted: Search) -> Result:
     assert result.found is not None, "only a search has a second step"
     target = replace(result.found.target, columns=find_target(wanted, result.found.target.table).columns)
     order = _diverse if wanted.diverse else _reranked
-    places, scores, second_step, notes = order(result, result.found, wanted)
+    places, scores, second_step, notes = order(result, result.found, wanted) if result.rows else ([], [], "", [])
     names = result.found.target.names
     added: dict[str, Sequence[object]] = {"rerank_score": scores, "rank_before": list(range(1, len(result) + 1))}
     found = replace(result.found, search=wanted, target=target, second_step=second_step)

@@ -148,7 +148,8 @@ def test_dry_run_sends_nothing_and_shows_the_statement(shell: Any) -> None:
 
 def test_plot_returns_a_picture(shell: Any) -> None:
     figure = shell.run("%vsearch docs --mode keyword --plot csv")
-    assert type(figure).__name__ == "Figure"
+    assert type(figure).__name__ == "Picture"
+    assert "<svg" in figure._repr_mimebundle_()["image/svg+xml"]
 
 
 def test_tables_and_one_table(shell: Any) -> None:

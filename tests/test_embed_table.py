@@ -20,6 +20,7 @@ from pgvec_magic.db import Database, connect
 from pgvec_magic.embed import Embedder
 from pgvec_magic.errors import EmbedError, UsageError
 from pgvec_magic.load import column, embed_table, load, pending
+from pgvec_magic.load.gently import others_at_work
 from pgvec_magic.search import search
 
 ROWS = 120
@@ -633,3 +634,41 @@ def test_after_a_kill_the_same_call_goes_on(
     twice = set(log.read_text().splitlines()) & set(seen) - {"text"}
     assert len(twice) <= 10, "no more than what was under way when it was killed"
     assert rows(raw, "SELECT count(*) FROM articles") == [(ROWS,)]
+
+
+def test_rows_that_a_trigger_keeps_as_they_are_are_embedded_once_and_told(
+    db: Database, raw: connection, articles: None, small: None
+) -> None:
+    execute(
+        raw,
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        "CREATE TRIGGER keep BEFORE UPDATE ON articles FOR EACH ROW WHEN (old.kind = 1) EXECUTE FUNCTION keep()",
+    )
+    model = Letters()
+    report = embed_table(db, "articles", "body", embedder=model)
+    assert len(model.seen) == ROWS
+    assert (report.updated, report.skipped, report.unchanged) == (ROWS - ROWS // 3, ROWS // 3, 0)
+    assert report.notices == (
+        f"rows that the table kept as they were, by a trigger or a rule of its own: {ROWS // 3}",
+    )
+
+
+def test_the_work_makes_way_for_others_only_where_there_are_any(db: Database, raw: connection) -> None:
+    execute(raw, "SELECT 1")
+    assert others_at_work(db)
+    time.sleep(2.2)
+    assert not others_at_work(db)
+    execute(raw, "BEGIN")
+    time.sleep(2.2)
+    assert others_at_work(db)
+
+
+def test_that_a_column_is_too_wide_for_an_index_is_said_once(db: Database, articles: None) -> None:
+    class Wide(Letters):
+        dimensions = 2_001
+
+        def embed_batch(self, texts: Sequence[str], role: str) -> list[list[float]]:
+            return [[1.0] * 2_001 for _ in texts]
+
+    said = [embed_table(db, "articles", "body", embedder=Wide()).notices for _ in range(2)]
+    assert [any("2,001" in notice for notice in notices) for notices in said] == [True, False]

@@ -293,6 +293,31 @@ def test_rows_without_ids_get_the_hash_of_their_content(db: Database, raw: conne
     assert rows(raw, "SELECT id FROM docs WHERE page = 0") == [("e842f55d0cf04f4d",)], "sha-256 of a and 0"
 
 
+def test_the_hash_of_a_row_does_not_depend_on_how_its_source_was_cut(
+    db: Database, raw: connection, small: None
+) -> None:
+    many: list[dict[str, Any]] = [
+        {"content": f"text {i}", "n": i, "x": i / 2 if i % 2 else i, "note": "a"} for i in range(30)
+    ]
+    many[12] |= {"n": None, "x": None, "note": None}
+    many[25] |= {"n": None}
+
+    def cut(size: int) -> list[pd.DataFrame]:
+        return [pd.DataFrame(many[i : i + size]) for i in range(0, len(many), size)]
+
+    for source in (cut(5), cut(7), [*cut(2)[:6], *(f.dropna(axis=1) for f in cut(1)[12:])], cut(30), many):
+        load(db, "docs", source, embedder=letters)
+        assert rows(raw, "SELECT count(*), count(n), sum(n), count(note) FROM docs") == [(30, 28, 398, 29)]
+
+
+def test_whole_numbers_beside_missing_ones_of_another_frame_stay_exact(
+    db: Database, raw: connection, small: None
+) -> None:
+    frames = [frame(2).assign(n=2**60 + 1), frame(2, 2).assign(n=[0.0, np.nan]), frame(2, 4)]
+    load(db, "docs", frames, embedder=letters)
+    assert rows(raw, "SELECT n FROM docs ORDER BY id") == [(2**60 + 1,), (2**60 + 1,), (0,), (None,), (None,), (None,)]
+
+
 @pytest.mark.parametrize("kind", ["bigint", "uuid", "varchar(20)", "bigint GENERATED ALWAYS AS IDENTITY"])
 def test_the_hash_fits_the_column(db: Database, raw: connection, kind: str) -> None:
     execute(raw, f"CREATE TABLE docs (id {kind} PRIMARY KEY, content text, embedding vector(3))")

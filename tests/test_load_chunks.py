@@ -296,6 +296,27 @@ def test_progress_and_limit_count_rows_of_the_source(db: Database, monkeypatch: 
     assert len(seen) > 2
 
 
+class Paid(Words):
+    """``kept`` are the texts in its cache."""
+
+    paid = True
+
+    def __init__(self, kept: set[str]) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def missing(self, texts: Sequence[str], role: str = "document") -> list[int]:
+        return [i for i, text in enumerate(texts) if text not in self._kept]
+
+
+def test_what_chunks_cost_is_said_before(db: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    source = [{"id": i, "title": f"title {i}", "content": words(0, 10)} for i in range(3)]
+    first = {f"title {i}\n\n{words(0, 4)}" for i in range(3)}
+    load(db, "docs", source, text=["title", "content"], embedder=Paid(first), chunk=4, overlap=1)
+    # Of each document w0…w3, w3…w6 and w6…w9, with the two words of its title before them.
+    assert capsys.readouterr().out == "3 rows, ~54 tokens for words; 33% of them are in the cache\n"
+
+
 def test_the_models_own_tokens_are_counted(db: Database, raw: connection) -> None:
     from pgvec_magic import embed
 

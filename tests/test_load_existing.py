@@ -15,7 +15,8 @@ from psycopg2.extensions import connection, make_dsn
 from pgvec_magic import catalog
 from pgvec_magic.db import Database, connect
 from pgvec_magic.errors import LoadError, UsageError
-from pgvec_magic.load import load, run
+from pgvec_magic.load import embed_table, load, run
+from pgvec_magic.load.target import UNFINISHED
 
 
 def letters(texts: Sequence[str]) -> list[list[float]]:
@@ -452,3 +453,149 @@ def test_stored_json_is_what_was_given(db: Database, raw: connection) -> None:
     load(db, "docs", [{"id": 1, "content": "a", "meta": meta}], embedder=letters)
     stored = rows(raw, "SELECT meta FROM docs")[0][0]
     assert stored == json.loads('{"ü": [1, {"é": null}], "n": 3, "a": [1.5], "t": "2020-01-01T00:00:00", "s": ["x"]}')
+
+
+# --- whose vectors they are
+
+
+@pytest.fixture
+def loader(db: Database, raw: connection, dsn: str) -> Iterator[Database]:
+    """A connection as a role of its own."""
+    execute(
+        raw, "DROP ROLE IF EXISTS pgvec_loader; CREATE ROLE pgvec_loader; GRANT ALL ON SCHEMA public TO pgvec_loader"
+    )
+    made = connect(dsn, name="loader", role="pgvec_loader")
+    yield made
+    made.close()
+    execute(raw, "DROP OWNED BY pgvec_loader; DROP ROLE pgvec_loader")
+
+
+def test_a_table_whose_rows_a_policy_hides_is_not_taken_for_empty(
+    db: Database, raw: connection, loader: Database
+) -> None:
+    load(db, "docs", frame(), embedder=letters)
+    execute(
+        raw,
+        """GRANT ALL ON docs TO pgvec_loader; ALTER TABLE docs ENABLE ROW LEVEL SECURITY;
+           CREATE POLICY theirs ON docs USING (id >= 10)""",
+    )
+
+    def others(texts: list[str]) -> Any:
+        return np.ones((len(texts), 3))
+
+    with pytest.raises(UsageError, match=r"of the model :letters, not of :others"):
+        load(loader, "docs", frame(3, 10), embedder=others)
+    with pytest.raises(UsageError, match=r"of the model :letters, not of :others"):
+        embed_table(loader, "docs", "content", embedder=others)
+    assert load(loader, "docs", frame(3, 10), embedder=letters).inserted == 3
+    assert catalog.table(db, "docs").vectors[0].embedder == ":letters"
+
+
+def test_given_vectors_among_those_of_a_model_are_said(db: Database) -> None:
+    load(db, "docs", frame(), embedder=letters)
+    given = frame(2, 2).assign(embedding=[[1.0, 2.0, 3.0]] * 2)
+    said = (
+        "the source's vectors are of a model that is not known: they are taken for those of :letters, "
+        "of which docs.embedding is"
+    )
+    assert said in load(db, "docs", given).notices
+    assert said not in load(db, "docs", given).notices, "nothing was written"
+    assert load(db, "other", given).notices == ()
+
+
+def hashes_are_of_the_texts(db: Database, raw: connection) -> bool:
+    """Whether embed_table finds nothing to do, as every vector is of the text beside it."""
+    model = Counting()
+    report = embed_table(db, "docs", "content", embedder=model)
+    stored = rows(raw, "SELECT content, embedding::real[] FROM docs")
+    return (model.seen, report.notices) == ([], ()) and all([v] == letters([text]) for text, v in stored)
+
+
+def test_a_vector_of_an_older_text_is_not_kept(db: Database, raw: connection) -> None:
+    load(db, "docs", frame(), embedder=letters)
+    embed_table(db, "docs", "content", embedder=letters)
+    execute(raw, "UPDATE docs SET content = 'changed' WHERE id = 1")
+    source = frame()
+    source.loc[1, "content"] = "changed"
+    model = Counting()
+    assert counts(load(db, "docs", source, embedder=model)) == (0, 1, 2, 0)
+    assert model.seen == ["changed"]
+    assert hashes_are_of_the_texts(db, raw)
+
+
+def test_a_vector_that_was_made_anew_meanwhile_is_not_taken_for_that_of_the_old_text(
+    db: Database, raw: connection
+) -> None:
+    waiting = [1]
+
+    def slow(texts: list[str]) -> list[list[float]]:
+        if "changed" in texts and waiting:  # after the table was asked what it has
+            waiting.pop()
+            execute(raw, "UPDATE docs SET embedding = '[9,9,9]', embedding_hash = gen_random_uuid() WHERE id = 0")
+        return letters(texts)
+
+    load(db, "docs", frame(), embedder=slow)
+    embed_table(db, "docs", "content", embedder=slow)
+    source = frame()
+    source.loc[1, "content"] = "changed"
+    with pytest.raises(LoadError, match=r"somebody else changed some of them"):
+        load(db, "docs", source, embedder=slow)
+    load(db, "docs", source, embedder=slow)
+    assert rows(raw, "SELECT embedding::text FROM docs WHERE id = 0") == [("[6,1,2]",)]
+
+
+@pytest.mark.parametrize("before", ["UPDATE docs SET content = 'old' WHERE id = 1", "TRUNCATE docs"])
+@pytest.mark.parametrize("given", [False, True], ids=["made", "given"])
+def test_the_hash_beside_a_vector_follows_its_text(db: Database, raw: connection, before: str, given: bool) -> None:
+    load(db, "docs", frame(), embedder=letters)
+    embed_table(db, "docs", "content", embedder=letters)
+    execute(raw, before)
+    source = frame(5)
+    source.loc[0, "content"] = "new"
+    load(db, "docs", source.assign(embedding=letters(source["content"])) if given else source, embedder=letters)
+    assert hashes_are_of_the_texts(db, raw)
+    assert counts(load(db, "docs", source, embedder=letters)) == (0, 0, 5, 0)
+
+
+def test_a_column_of_that_name_which_is_not_ours_is_left_alone(db: Database, raw: connection) -> None:
+    load(db, "docs", frame(), embedder=letters)
+    execute(raw, "ALTER TABLE docs ADD embedding_hash uuid")
+    load(db, "docs", frame(5), embedder=letters)
+    assert rows(raw, "SELECT count(embedding_hash) FROM docs") == [(0,)]
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["new", "empty"])
+def test_two_models_for_one_column_at_the_same_moment(db: Database, raw: connection, dsn: str, exists: bool) -> None:
+    other = connect(dsn, name="other")
+    waiting = [1]
+
+    def first(texts: list[str]) -> Any:
+        return np.ones((len(texts), 3))
+
+    def second(texts: list[str]) -> list[list[float]]:
+        if "text" not in texts and waiting:  # after the table was looked at, and before the first batch
+            waiting.pop()
+            load(other, "docs", frame(2), embedder=first)
+        return letters(texts)
+
+    if exists:
+        execute(raw, "CREATE TABLE docs (id int PRIMARY KEY, content text, kind int, embedding vector(3))")
+    with pytest.raises(UsageError, match=r"docs\.embedding are of the model :first, not of :second"):
+        load(db, "docs", frame(3, 10), embedder=second)
+    other.close()
+    assert not waiting
+    assert rows(raw, "SELECT array_agg(id ORDER BY id) FROM docs") == [([0, 1],)]
+    assert catalog.table(db, "docs").vectors[0].embedder == ":first"
+
+
+def test_only_a_staging_table_that_nobody_fills_is_dropped(db: Database, raw: connection, loader: Database) -> None:
+    load(loader, "docs", frame(), embedder=letters)
+    (pid,) = rows(raw, "SELECT pg_backend_pid()")[0]  # of a role of which the loader may see no more than that
+    for name, who in (("living", f"{pid} 1700000000.000000"), ("stale", "2000000000 1700000000.000000")):
+        mark = f"{UNFINISHED} in place of public.docs by {who}"
+        execute(
+            raw,
+            f"CREATE TABLE {name} (); ALTER TABLE {name} OWNER TO pgvec_loader; COMMENT ON TABLE {name} IS '{mark}'",
+        )
+    load(loader, "docs", frame(), embedder=letters, replace=True)
+    assert rows(raw, "SELECT to_regclass('living') IS NULL, to_regclass('stale') IS NULL") == [(False, True)]

@@ -118,6 +118,6 @@ def test_what_a_load_costs_is_said_before_it(db: Database, capsys: pytest.Captur
     load(
         db, "chunks", (frame for frame in [__import__("pandas").DataFrame(GERMAN)]), embedder=Paid(), chunk=4, overlap=2
     )
-    assert capsys.readouterr().out == "~11 tokens a row, rows unknown for paid\n"
+    assert capsys.readouterr().out == "~8 tokens a row, rows unknown for paid\n"
     load(db, "free", GERMAN, embedder=flat)
     assert capsys.readouterr().out == ""

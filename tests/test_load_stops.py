@@ -142,14 +142,22 @@ def test_a_replacement_that_is_killed_leaves_the_old_table(db: Database, raw: co
 def test_replace_makes_the_table_anew(db: Database, raw: connection) -> None:
     execute(
         raw,
-        """CREATE TABLE docs (id text PRIMARY KEY, content text, embedding vector(2) NOT NULL, old int);
+        """CREATE TABLE docs (id text PRIMARY KEY, content text, embedding vector(2) NOT NULL, old int, tags text[]);
            CREATE INDEX docs_embedding_idx ON docs USING hnsw (embedding vector_cosine_ops);
+           CREATE UNIQUE INDEX ON docs (old) WHERE old > 0; CREATE INDEX ON docs (id);
+           ALTER TABLE docs ADD fts tsvector;
+           CREATE INDEX ON docs USING gin (fts); CREATE INDEX ON docs USING gin (tags);
            INSERT INTO docs VALUES ('x', 'x', '[1,2]', 1)""",
     )
     report = load(db, "docs", frame(), embedder=letters, replace=True)
     assert (report.inserted, report.created) == (ROWS, False)
     assert complete(raw)
-    assert "CREATE INDEX docs_embedding_idx ON public.docs USING hnsw" in str(report)
+    lost = [said.partition(": CREATE ")[2] for said in report.notices if "an index that the new one lacks" in said]
+    assert lost == [
+        "INDEX docs_embedding_idx ON public.docs USING hnsw (embedding vector_cosine_ops)",
+        "INDEX docs_tags_idx ON public.docs USING gin (tags)",
+        "UNIQUE INDEX docs_old_idx ON public.docs USING btree (old) WHERE (old > 0)",
+    ]
     names = [row[0] for row in rows(raw, "SELECT indexname FROM pg_indexes WHERE tablename = 'docs' ORDER BY 1")]
     assert names == ["docs_fts_idx", "docs_pkey"]
     constraints = rows(raw, "SELECT conname FROM pg_constraint WHERE conrelid = 'docs'::regclass")

@@ -155,7 +155,10 @@ TABLE = "CREATE TABLE docs (id bigint PRIMARY KEY, content text, embedding vecto
 CHANGES = {
     "dropped": ("DROP TABLE docs", "does not exist"),
     "renamed": ("ALTER TABLE docs RENAME TO papers", "does not exist"),
-    "column renamed": ("ALTER TABLE docs RENAME content TO body", 'column "content" of relation "docs" does not exist'),
+    "column renamed": (
+        "ALTER TABLE docs RENAME content TO body",
+        r'column (t\.content|"content" of relation "docs") does not exist',  # the next batch is looked up ahead
+    ),
     "column dropped": ("ALTER TABLE docs DROP embedding", 'column "embedding" of relation "docs" does not exist'),
     "column required": ("ALTER TABLE docs ADD CONSTRAINT few CHECK (id < 55) NOT VALID", r"(?s)rows 50 to 59 .*few"),
     "dimensions": (

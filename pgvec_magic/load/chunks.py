@@ -23,11 +23,6 @@ class Chunking:
     size: int
     overlap: int
 
-    @property
-    def overhead(self) -> float:
-        """By how much overlapping makes long texts longer."""
-        return self.size / (self.size - self.overlap)
-
 
 def checked(size: int | None, overlap: int) -> Chunking | None:
     """Return what was asked for, None where texts stay whole; UsageError for what cannot be meant."""

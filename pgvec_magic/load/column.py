@@ -13,10 +13,8 @@ from ..errors import QueryError, UsageError
 from ..query import Query
 from ..sqltext import quote_ident, quote_literal, quote_qualified
 from .layout import LONGEST_NAME
-from .target import Column, sql_type
+from .target import HASH_NOTE, HASH_SUFFIX, Column, sql_type
 
-HASH_SUFFIX = "_hash"
-_NOTE = "pgvec: which text {} was made of"
 _COLUMNS = """
 SELECT attname, typname, format_type(atttypid, atttypmod), attgenerated <> '', col_description(attrelid, attnum)
 FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
@@ -49,6 +47,11 @@ class Embedding:
     def table(self) -> str:
         """The quoted, qualified name."""
         return quote_qualified(self.info.schema, self.info.name)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the column of the vectors is to be made."""
+        return self.vector.name not in {column.name for column in self.info.columns}
 
     @property
     def hash(self) -> str:
@@ -107,7 +110,7 @@ def _check_kind(info: TableInfo) -> None:
 
 
 def _check_hash(info: TableInfo, column: str, hash: _Found | None) -> None:
-    if hash is not None and (hash.kind != "uuid" or not hash.comment or _NOTE.format(column) not in hash.comment):
+    if hash is not None and (hash.kind != "uuid" or not hash.comment or HASH_NOTE.format(column) not in hash.comment):
         raise UsageError(
             f"{info.label} has a column {column + HASH_SUFFIX!r} that was not made by this package",
             "the hashes of the texts would stand there: rename it, or choose another --column",
@@ -136,7 +139,8 @@ def _check_vectors(info: TableInfo, there: VectorColumn, found: _Found, dimensio
 
 def check_model(db: Database, embedding: Embedding, model: str) -> str | None:
     """Return a notice when there are vectors of an unknown model; UsageError when they are of another."""
-    if embedding.remembered == model or not _has_vectors(db, embedding):
+    hidden = embedding.remembered is not None and embedding.info.row_security  # vectors may be where none is visible
+    if embedding.remembered == model or not (hidden or _has_vectors(db, embedding)):
         return None
     name = f"{embedding.info.label}.{embedding.vector.name}"
     if embedding.remembered is None:
@@ -149,7 +153,7 @@ def check_model(db: Database, embedding: Embedding, model: str) -> str | None:
 
 def _has_vectors(db: Database, embedding: Embedding) -> bool:
     column = quote_ident(embedding.vector.name)
-    if embedding.vector.name not in (c.name for c in embedding.info.columns):
+    if embedding.is_new:
         return False
     sql = f"SELECT EXISTS (SELECT FROM {embedding.table} WHERE {column} IS NOT NULL)"
     return bool(db.run(Query(sql.replace("%", "%%"), reads=True)).rows[0][0])
@@ -170,7 +174,7 @@ def ensure(db: Database, embedding: Embedding) -> None:
 def _note(embedding: Embedding, missing: Mapping[str, str]) -> list[str]:
     if embedding.hash not in missing:
         return []
-    note = quote_literal(_NOTE.format(embedding.vector.name))
+    note = quote_literal(HASH_NOTE.format(embedding.vector.name))
     return [f"COMMENT ON COLUMN {embedding.table}.{quote_ident(embedding.hash)} IS {note}"]
 
 

@@ -43,13 +43,14 @@ class Options:
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the rows so far; those in none of the last four have the vector of their text."""
+    """What became of the rows so far; those in none of the last five have the vector of their text."""
 
     rows: int = 0
     embedded: int = 0
     noted: int = 0
     empty: int = 0
     kept: int = 0
+    refused: int = 0
     left: int = 0
     embed_seconds: float = 0.0
 
@@ -74,11 +75,12 @@ def embedded(db: Database, table: str, options: Options) -> LoadReport:
     model = embed.get(options.embedder)
     work = column.planned(db, table, texts, options.column, model.dimensions, options.type)
     index = textindex.planned(db, work, options.language) if options.language else None
-    wide = too_wide(f"{work.info.label}.{work.vector.name}", work.vector.kind, model.dimensions)
-    notices = [column.check_model(db, work, model.name), wide]
+    notices = [column.check_model(db, work, model.name)]
+    if work.is_new:
+        notices.append(too_wide(f"{work.info.label}.{work.vector.name}", work.vector.kind, model.dimensions))
     column.ensure(db, work)
     if work.remembered != model.name:
-        notices.append(tables.remember(db, work.info, work.vector.name, model.name))
+        notices.append(tables.remember(db, work.info, work.vector.name, model.name, work.remembered))
     if model.paid:
         found, some = pending.to_embed(db, work, condition, estimate.SAMPLE)
         estimate.announce(model, found, some)
@@ -154,7 +156,7 @@ class _Run:
             if self.progress:
                 self.progress(self.counts.rows, self._total, time.perf_counter() - self.started)
             if rows:
-                self._busy.rest()
+                self._busy.rest(self.db)
 
     def _made(self, rows: list[Row]) -> list[bytes | None]:
         """Return the vectors of rows, null for those that need none."""
@@ -183,11 +185,12 @@ class _Run:
         while done < len(rows):
             some = rows[done : done + self._slice]
             started = time.perf_counter()
-            stored = pending.written(self.db, self.work, some, vectors[done : done + len(some)])
+            stored, refused = pending.written(self.db, self.work, some, vectors[done : done + len(some)])
             done += len(some)
             self._pace(len(some), time.perf_counter() - started)
             self._busy.add(time.perf_counter() - started)
-            self._left += [row.key for place, row in enumerate(some) if place not in stored]
+            self._left += [row.key for place, row in enumerate(some) if place not in stored | refused]
+            self.counts.refused += len(refused)
             self.counts.add([some[place].todo for place in stored])
 
     def _pace(self, rows: int, seconds: float) -> None:
@@ -208,6 +211,8 @@ def _remarks(run: _Run) -> Iterator[str]:
         )
     if counts.noted:
         yield f"rows that had a vector, which is taken for that of the text they have now: {counts.noted:,}"
+    if counts.refused:
+        yield f"rows that the table kept as they were, by a trigger or a rule of its own: {counts.refused:,}"
     if counts.left:
         yield f"rows that others kept changing or locked: {counts.left:,}; the same call again takes them"
     yield from run.vectors.remarks()
@@ -222,8 +227,8 @@ def _report(table: str, run: _Run, notices: list[str]) -> LoadReport:
         rows=counts.rows,
         inserted=0,
         updated=counts.embedded,
-        unchanged=counts.rows - counts.embedded - counts.empty - counts.left,
-        skipped=counts.empty + counts.left,
+        unchanged=counts.rows - counts.embedded - counts.empty - counts.refused - counts.left,
+        skipped=counts.empty + counts.refused + counts.left,
         seconds=time.perf_counter() - run.started,
         embed_seconds=counts.embed_seconds,
         embedder=run.model.name,

@@ -58,8 +58,7 @@ def expanded(
     """
     import numpy as np
 
-    *before, cut = (texts.of_frame(frame, [name]) for name in layout.text)
-    chunks = [split(text, token_ends, chunking) for text in cut]
+    before, chunks = _cut(frame, layout, token_ends, chunking)
     counts = np.fromiter(map(len, chunks), np.intp, len(chunks))
     documents = np.repeat(np.arange(len(chunks)), counts)
     numbers = np.arange(len(documents)) - np.repeat(counts.cumsum() - counts, counts)
@@ -73,6 +72,24 @@ def expanded(
     }
     columns = [[column[i] for i in documents.tolist()] for column in before]
     return Rows(repeated | made, ids, texts.joined([*columns, flat]), documents)
+
+
+def chunk_texts(
+    frame: pd.DataFrame, layout: Layout, token_ends: Callable[[str], Sequence[int]], chunking: Chunking
+) -> list[str]:
+    """Return the texts to embed of all the chunks of documents."""
+    before, chunks = _cut(frame, layout, token_ends, chunking)
+    counts = list(map(len, chunks))
+    repeated = [[text for text, count in zip(column, counts, strict=True) for _ in range(count)] for column in before]
+    return texts.joined([*repeated, [chunk for document in chunks for chunk in document]])
+
+
+def _cut(
+    frame: pd.DataFrame, layout: Layout, token_ends: Callable[[str], Sequence[int]], chunking: Chunking
+) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the columns of text that stand before each chunk, and the chunks of each document."""
+    *before, cut = (texts.of_frame(frame, [name]) for name in layout.text)
+    return before, [split(text, token_ends, chunking) for text in cut]
 
 
 def _repeated(field: Field, documents: NDArray[np.intp]) -> Field:

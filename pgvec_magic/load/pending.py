@@ -145,10 +145,13 @@ def _hashed(text: str) -> str:
     return f"encode(substr(sha256(convert_to({text}, 'UTF8')), 1, 16), 'hex')::uuid"
 
 
-def written(db: Database, embedding: Embedding, rows: Sequence[Row], vectors: Sequence[bytes | None]) -> set[int]:
-    """Store the vectors of rows, null where none was made, in one short transaction; return which rows got theirs.
+def written(
+    db: Database, embedding: Embedding, rows: Sequence[Row], vectors: Sequence[bytes | None]
+) -> tuple[set[int], set[int]]:
+    """Store the vectors of rows, null where none was made, in one short transaction.
 
-    The others have another text by now, are gone, or are being written by somebody else, for whom this does not wait.
+    Return which rows got theirs, and which the table itself keeps as they are: a trigger or a rule of its. The others
+    have another text by now, are gone, or are being written by somebody else, for whom this does not wait.
     """
     fields: dict[str, Field] = {f"key_{i}": [row.key[i].encode() for row in rows] for i in range(len(embedding.keys))}
     fields["place"] = _places(len(rows))
@@ -161,8 +164,9 @@ def written(db: Database, embedding: Embedding, rows: Sequence[Row], vectors: Se
     except QueryError as error:
         if error.sqlstate not in _TRY_AGAIN:
             raise
-        return set()
-    return {place for (place,) in done.rows}
+        return set(), set()
+    stored = {place for place, is_stored in done.rows if is_stored}
+    return stored, {place for place, _ in done.rows} - stored
 
 
 def _places(count: int) -> NDArray[np.int32]:
@@ -187,12 +191,14 @@ WITH free AS MATERIALIZED (
 SELECT s.place FROM {_STAGE} AS s JOIN {embedding.table} AS t ON {same}
 WHERE {_hashed(texts.sql(embedding.text, "t"))} = s.row_hash
 FOR NO KEY UPDATE OF t SKIP LOCKED
-)
+), stored AS (
 UPDATE {embedding.table} AS t SET
   {vector} = CASE s.todo WHEN 'note' THEN t.{vector} ELSE s.vector::{embedding.vector.sql_type} END,
   {hash} = CASE s.todo WHEN 'clear' THEN NULL ELSE s.row_hash END
 FROM {_STAGE} AS s WHERE {same} AND s.place IN (SELECT place FROM free)
-RETURNING s.place""")
+RETURNING s.place
+)
+SELECT free.place, stored.place IS NOT NULL FROM free LEFT JOIN stored USING (place)""")
 
 
 def _keys(embedding: Embedding) -> list[str]:

@@ -52,6 +52,12 @@ def _limited(frames: Iterable[pd.DataFrame], limit: int | None) -> Iterator[pd.D
 
 
 def _one(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return frames as one; a column whose type differs among them has the very values that each of them has."""
     import pandas as pd
 
-    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    if len(frames) == 1:
+        return frames[0]
+    names = dict.fromkeys(name for frame in frames for name in frame.columns)
+    mixed = [name for name in names if len({frame.dtypes.get(name) for frame in frames}) > 1]
+    whole = [frame.astype({name: object for name in mixed if name in frame.columns}) for frame in frames]
+    return pd.concat(whole, ignore_index=True)

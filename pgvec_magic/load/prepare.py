@@ -11,6 +11,7 @@ from ..embed import Embedder
 from ..errors import EmbedError, LoadError
 from . import encode, texts, wire
 from .chunks import Chunking
+from .columntypes import LARGEST
 from .expand import Rows, expanded
 from .identity import ContentIds, Seen, digest
 from .layout import CHUNK
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 Ask = Callable[[Sequence[str], Sequence[str]], There]
 _SHOWN = 10
-_WHOLE = ("int2", "int4", "int8")
+_WHOLE, _FRACTIONS = ("int2", "int4", "int8"), ("float4", "float8")
 _CHARACTERS = ("text", "varchar", "bpchar")
 
 
@@ -74,7 +75,8 @@ class Preparation:
         """Return a piece as a batch; LoadError with the row numbers of what cannot be stored."""
         self._go_on()
         frame = self._arranged(piece)
-        whole = texts.of_frame(frame, self._layout.text) if self._model or self._ask else []
+        wanted = self._model or self._ask or self._target.hash
+        whole = texts.of_frame(frame, self._layout.text) if wanted else []
         fields, bad = self._fields(frame)
         if self._model is not None:
             bad |= {
@@ -99,21 +101,25 @@ class Preparation:
                     f"from row {piece.first} on the source has a column {name!r} that its first rows did not have",
                     "give it to the first rows too",
                 )
-        if layout.hashed:
-            frame = frame.assign(**{layout.document: self._hashes(frame)})
         wanted = [name for name in layout.columns if name not in self._made_here]
-        return frame if list(frame.columns) == wanted else frame.reindex(columns=wanted)
+        if list(frame.columns) != wanted:
+            frame = frame.reindex(columns=wanted)
+        return frame.assign(**{layout.document: self._hashes(frame)}) if layout.hashed else frame
 
     @property
-    def _made_here(self) -> tuple[str, ...]:
+    def _made_here(self) -> tuple[str | None, ...]:
         """The columns that do not come from the source."""
-        made = () if self._layout.given else (self._layout.vector,)
+        made = (self._target.hash, None if self._layout.given else self._layout.vector)
         return (*made, self._layout.id, CHUNK) if self._layout.chunked else made
 
     def _hashes(self, frame: pd.DataFrame) -> list[Any]:
         assert self._content_ids is not None, "only rows without ids get them here"
-        own = frame.drop(columns=self._layout.vector, errors="ignore")
-        return self._content_ids.of(_contents(own if len(own.columns) else frame))
+        own = frame.drop(columns=[self._layout.document, self._layout.vector], errors="ignore")
+        if not len(own.columns):
+            own = frame[[self._layout.vector]]
+        kinds = {name: self._target.column(name).kind for name in sorted(own.columns)}
+        columns = [_contents(own[name], kind) for name, kind in kinds.items()]
+        return self._content_ids.of("\x1f".join(row) for row in zip(*columns, strict=True))
 
     def _fields(self, frame: pd.DataFrame) -> tuple[dict[str, Field], Bad]:
         fields: dict[str, Field] = {}
@@ -164,6 +170,8 @@ class Preparation:
         if self._model is not None:
             fields[self._layout.vector] = self._embedded(self._model, rows.texts, keep & ~known, piece)
         seconds = time.perf_counter() - started if self._model is not None else 0.0
+        if self._target.hash:
+            fields[self._target.hash] = [digest(text)[:16] for text in rows.texts]
         if not keep.all():
             fields = {name: _taken(values, keep) for name, values in fields.items()}
         kept = int(keep.sum())
@@ -192,9 +200,14 @@ class Preparation:
         return field
 
 
-def _contents(frame: pd.DataFrame) -> list[str]:
-    columns = [map(as_text, frame[name].tolist()) for name in sorted(frame.columns)]
-    return ["\x1f".join(row) for row in zip(*columns, strict=True)]
+def _contents(values: pd.Series[Any], kind: str) -> list[str]:
+    """Return values for their rows' ids: as the column has them, for a frame's own types depend on where it was cut."""
+    stored = values.tolist()
+    if kind in (*_WHOLE, "numeric"):
+        stored = [int(v) if isinstance(v, float) and v.is_integer() else v for v in stored]
+    elif kind in _FRACTIONS:
+        stored = [float(v) if type(v) is int and abs(v) <= LARGEST else v for v in stored]
+    return ["nan" if null else as_text(v) for v, null in zip(stored, values.isna().tolist(), strict=True)]
 
 
 def _encoded(values: pd.Series[Any], column: Column) -> tuple[Field, Bad]:

@@ -35,13 +35,24 @@ _OWNED = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = %(tabl
 _THIS_BACKEND = """
 SELECT format('%%s %%s', pid, extract(epoch FROM backend_start)) FROM pg_stat_activity WHERE pid = pg_backend_pid()
 """
+# Of other roles' backends some may see the pid only, and not when they began.
 _LEFT_BEHIND = """
 SELECT c.oid::regclass::text FROM pg_class AS c
 WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE')
   AND starts_with(obj_description(c.oid, 'pg_class'), %(mark)s) AND NOT EXISTS (
     SELECT FROM pg_stat_activity AS a
-    WHERE obj_description(c.oid, 'pg_class') =
-      format('%%s%%s %%s', %(mark)s, a.pid, extract(epoch FROM a.backend_start)))
+    WHERE starts_with(obj_description(c.oid, 'pg_class'),
+                      format('%%s%%s %%s', %(mark)s, a.pid, extract(epoch FROM a.backend_start))))
+"""
+# An index serves as another does that is made of the same, and a unique one also where that is not.
+_LOST_INDEXES = """
+SELECT pg_get_indexdef(o.indexrelid) FROM pg_index AS o
+WHERE o.indrelid = to_regclass(%(old)s) AND NOT EXISTS (
+  SELECT FROM pg_index AS n
+  WHERE n.indrelid = to_regclass(%(new)s) AND (n.indisunique OR NOT o.indisunique)
+    AND substring(pg_get_indexdef(n.indexrelid) FROM ' USING .*') =
+      substring(pg_get_indexdef(o.indexrelid) FROM ' USING .*'))
+ORDER BY 1
 """
 # Names made from the new table's become the old one's, where nothing else in the schema has them.
 _RENAMINGS = """
@@ -125,9 +136,11 @@ def _swap(db: Database, info: TableInfo, old: str, new: Target) -> None:
     db.transaction([_query(sql) for sql in (f"DROP TABLE IF EXISTS {old}", *renamings, last)])
 
 
-def lost_indexes(info: TableInfo) -> tuple[str, ...]:
-    """Return a notice for each vector index of a table that was replaced."""
-    return tuple(f"the old table had an index that the new one lacks: {index.definition}" for index in info.indexes)
+def lost_indexes(db: Database, info: TableInfo, new: Target) -> list[str]:
+    """Return a notice for each index of a table that the new one, before it is in its place, does not have."""
+    params = {"old": quote_qualified(info.schema, info.name), "new": new.sql_name}
+    lost = db.run(Query(_LOST_INDEXES, params, reads=True)).rows
+    return [f"the old table had an index that the new one lacks: {definition}" for (definition,) in lost]
 
 
 def _query(sql: str) -> Query:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class There:
-    """For each row of a batch whether its id is in the table, and whether with the same text and a vector."""
+    """For each row of a batch whether its id is in the table, and whether with the same text and a vector of it.
+
+    Where nothing tells of which text a vector is, it is taken for that of the text beside it.
+    """
 
     ids: NDArray[np.bool_]
     texts: NDArray[np.bool_]
@@ -45,7 +48,8 @@ def _sql(target: Target) -> str:
     table, key, vector, digest, key_type = (
         part.replace("%", "%%") for part in (target.sql_name, key, vector, digest, key_type)
     )
+    noted = f" AND t.{quote_ident(target.hash)} = left(s.digest, 32)::uuid".replace("%", "%%") if target.hash else ""
     return f"""
-SELECT s.position, t.{vector} IS NOT NULL AND {digest} = s.digest
+SELECT s.position, t.{vector} IS NOT NULL AND {digest} = s.digest{noted}
 FROM unnest(%(ids)s::text[], %(digests)s::text[]) WITH ORDINALITY AS s(id, digest, position)
 JOIN {table} AS t ON t.{key} = s.id::{key_type}"""

@@ -18,6 +18,7 @@ from ..errors import UsageError
 from ..metric import too_wide
 from . import estimate, replacing, reuse, tables, texts
 from .ahead import ahead
+from .expand import chunk_texts
 from .pieces import pieces, text_bytes
 from .prepare import Preparation
 from .report import LoadReport
@@ -81,10 +82,7 @@ def _target(db: Database, table: str, info: TableInfo | None, task: Task) -> Tar
     name = f"{info.name}.{target.layout.vector}"
     model, makes = task.model, f"the vectors of {task.model.name}" if task.model else "those of the source"
     if model is not None and target.embedder not in (None, model.name) and not target.empty:
-        raise UsageError(
-            f"the vectors of {name} are of the model {target.embedder}, not of {model.name}: they cannot be compared",
-            f"load with embedder={target.embedder!r}, or make the table anew with --replace",
-        )
+        raise tables.other_model(name, target.embedder, model.name)
     if target.dimensions not in (None, task.dimensions):
         raise UsageError(
             f"{name} has {target.dimensions} dimensions, {makes} have {task.dimensions}",
@@ -97,7 +95,8 @@ def _replaced(db: Database, info: TableInfo, task: Task) -> tuple[Counts, list[s
     target = planned(db, f"{info.schema}.new", task.layout, task.dimensions, task.options.type)
     with replacing.replacement(db, info, target) as (new, mark):
         counts, notices = _loaded(db, new, task, mark)
-    return counts, [*notices, *replacing.lost_indexes(info)]
+        lost = replacing.lost_indexes(db, info, new)
+    return counts, [*notices, *lost]
 
 
 def _loaded(db: Database, target: Target, task: Task, mark: str = UNFINISHED) -> tuple[Counts, list[str]]:
@@ -121,6 +120,11 @@ def _loaded(db: Database, target: Target, task: Task, mark: str = UNFINISHED) ->
     if counts.inserted or counts.updated or counts.deleted:
         notices.append(tables.follow_ids(db, target))
         tables.analyze(db, target.sql_name)
+    if task.model is None and target.embedder and (counts.inserted or counts.updated):
+        notices.append(
+            f"the source's vectors are of a model that is not known: they are taken for those of {target.embedder}, "
+            f"of which {target.name}.{vector.name} is"
+        )
     if task.model and target.embedder != task.model.name:
         notices.append(_remembered(db, target, task.model))
     return counts, [said for said in [*notices, *_remarks(task, preparation)] if said]
@@ -164,7 +168,7 @@ def _asks(target: Target, task: Task) -> bool:
 def _ready(db: Database, target: Target, task: Task, mark: str) -> tuple[Target, str | None]:
     """Return the table for the first batch, made if need be; while it is empty its model can be noted beforehand."""
     if not target.exists:
-        target = _made(db, target, task.options.language or _LANGUAGE, mark)
+        target = _made(db, target, task, mark)
     if task.model is None or not target.empty or target.embedder == task.model.name:
         return target, None
     said = _remembered(db, target, task.model)
@@ -172,14 +176,17 @@ def _ready(db: Database, target: Target, task: Task, mark: str) -> tuple[Target,
 
 
 def _remembered(db: Database, target: Target, model: Embedder) -> str | None:
-    return tables.remember(db, catalog.table(db, f"{target.schema}.{target.name}"), target.layout.vector, model.name)
+    info = catalog.table(db, f"{target.schema}.{target.name}")
+    return tables.remember(db, info, target.layout.vector, model.name, target.embedder)
 
 
-def _made(db: Database, target: Target, language: str, mark: str) -> Target:
-    tables.create(db, target, language, mark)
+def _made(db: Database, target: Target, task: Task, mark: str) -> Target:
+    tables.create(db, target, task.options.language or _LANGUAGE, mark)
     made = existing(db, tables.made_meanwhile(db, target), target.layout)
     if [(c.name, c.kind) for c in made.columns] != [(c.name, c.kind) for c in target.columns]:
         raise UsageError(f"{target.name} was made by somebody else meanwhile, with other columns", "run the load again")
+    if task.model and made.embedder not in (None, task.model.name):
+        raise tables.other_model(f"{made.name}.{made.layout.vector}", made.embedder, task.model.name)
     return dataclasses.replace(made, unfinished=True)
 
 
@@ -200,9 +207,13 @@ def _announce(target: Target, task: Task) -> None:
     """Print what a load will cost, where it costs anything."""
     if task.model is None or not task.model.paid:
         return
-    some = texts.of_frame(task.source.first.head(task.options.limit or len(task.source.first)), task.layout.text)
-    overhead = task.chunking.overhead if task.chunking else 1.0
-    estimate.announce(task.model, task.total, some, overhead, reuses=_asks(target, task))
+    first = task.source.first.head(task.options.limit or len(task.source.first))
+    first = first.iloc[estimate.evenly(range(len(first)))]
+    if task.chunking:
+        some = chunk_texts(first, task.layout, task.model.token_ends, task.chunking)
+    else:
+        some = texts.of_frame(first, task.layout.text)
+    estimate.announce(task.model, task.total, some, len(first), reuses=_asks(target, task))
 
 
 def _remarks(task: Task, preparation: Preparation) -> Iterator[str]:

@@ -13,7 +13,7 @@ from ..query import Query
 from ..sqltext import quote_ident, quote_literal
 from . import texts
 from .layout import CHUNK, PARENT
-from .target import UNFINISHED, Target, found
+from .target import UNFINISHED, Target, found, vector_column
 
 _ALREADY_THERE = ("42P07", "42710", "23505")
 # In a table of ours every text and jsonb column gets its index, once; loads that finish together wait for one another.
@@ -120,10 +120,25 @@ def follow_ids(db: Database, target: Target) -> str | None:
     return None
 
 
-def remember(db: Database, info: TableInfo, column: str, spec: str) -> str | None:
-    """Note the model with the column; return a notice where only this kernel could be told."""
+def remember(db: Database, info: TableInfo, column: str, spec: str, known: str | None) -> str | None:
+    """Note the model with the column; return a notice where only this kernel could be told.
+
+    UsageError where somebody else noted another since the remembered one was ``known``.
+    """
+    catalog.forget(db)
+    there = vector_column(catalog.table(db, f"{info.schema}.{info.name}"), column, "vector")
+    if there and there.embedder not in (None, known, spec):
+        raise other_model(f"{info.label}.{column}", there.embedder, spec)
     statement = catalog.remember_embedder(db, info, column, spec)
     return f"only this kernel knows that the model is {spec}; the owner may run: {statement}" if statement else None
+
+
+def other_model(column: str, remembered: str | None, model: str) -> UsageError:
+    """Return what is to be said when a column has the vectors of another model."""
+    return UsageError(
+        f"the vectors of {column} are of the model {remembered}, not of {model}: they cannot be compared",
+        f"load with embedder={remembered!r}, or make the table anew with --replace",
+    )
 
 
 def made_meanwhile(db: Database, target: Target) -> TableInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -16,6 +17,8 @@ from .encode import ENCODED
 from .layout import Layout
 
 UNFINISHED = "pgvec: being loaded"
+HASH_SUFFIX = "_hash"
+HASH_NOTE = "pgvec: which text {} was made of"
 _SQL_TYPES = {"int8": "bigint", "float8": "double precision", "bool": "boolean"}
 _VECTOR_TYPE = """
 SELECT t.oid::regtype::text FROM pg_type AS t JOIN pg_extension AS e ON t.typnamespace = e.extnamespace
@@ -25,7 +28,8 @@ _COLUMNS = """
 SELECT a.attname, t.typname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '',
   a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
   EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid AND i.indimmediate
-          AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum)
+          AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum),
+  coalesce(col_description(a.attrelid, a.attnum), '')
 FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
 WHERE a.attrelid = %(table)s::regclass AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum
@@ -53,8 +57,9 @@ class Column:
 class Target:
     """A table as a load sees it, with only the columns it writes, in the order of the layout.
 
-    ``exists`` and ``empty`` are of the start; ``unfinished`` was made by a load that did not come to its end;
-    ``partitioned`` has rows only in other tables;
+    ``exists`` and ``empty`` are of the start, and a table whose policies may hide rows is never ``empty``;
+    ``unfinished`` was made by a load that did not come to its end; ``partitioned`` has rows only in other tables;
+    ``hash`` is the last column where ``embed_table`` made one, which tells what text a vector is of;
     ``embedder`` is the remembered model; ``operators`` the schema of pgvector as SQL with a dot, where it is needed.
     """
 
@@ -68,6 +73,7 @@ class Target:
     unfinished: bool
     partitioned: bool = False
     row_security: bool = False
+    hash: str | None = None
     embedder: str | None = None
     operators: str = ""
 
@@ -125,21 +131,30 @@ def existing(db: Database, info: TableInfo, layout: Layout) -> Target:
     rows = db.run(Query(_COLUMNS, params, reads=True)).rows
     _check_columns(info, layout, rows)
     by_name = {name: Column(name, kind, sql) for name, kind, sql, *_ in rows}
+    hash = _hash(layout, {name: comment for name, *_, comment in rows})
     empty, unfinished = db.run(Query(_STATE.format(table=name.replace("%", "%%")), params, reads=True)).rows[0]
     return Target(
         schema=info.schema,
         name=info.name,
-        columns=tuple(by_name[column] for column in layout.columns),
+        columns=tuple(by_name[column] for column in (*layout.columns, *([hash] if hash else []))),
         layout=layout,
         dimensions=vector.dimensions,
         exists=True,
-        empty=empty,
+        empty=empty and not info.row_security,
         unfinished=unfinished,
         partitioned=info.kind == "partitioned table",
         row_security=info.row_security,
+        hash=hash,
         embedder=vector.embedder,
         operators=f"{quote_ident(info.extension_schema)}." if info.extension_schema else "",
     )
+
+
+def _hash(layout: Layout, comments: Mapping[str, str]) -> str | None:
+    """Return the column with the hashes of the texts, where there is one and a load can tell them."""
+    name = layout.vector + HASH_SUFFIX
+    known = HASH_NOTE.format(layout.vector) in comments.get(name, "")
+    return name if known and layout.text and name not in layout.columns else None
 
 
 def _no_vectors(info: TableInfo, layout: Layout) -> NoReturn:
@@ -164,7 +179,7 @@ def _check_columns(info: TableInfo, layout: Layout, rows: list[tuple[object, ...
                 f"{info.name} has no column {name!r}, which the source has",
                 f"{did_you_mean(name, there)}\nleave it out, or ALTER TABLE {info.sql_name} ADD COLUMN",
             )
-    for column, _, kind, generated, required, unique in rows:
+    for column, _, kind, generated, required, unique, _ in rows:
         name = str(column)
         if generated and name in layout.columns:
             raise UsageError(f"{info.name}.{name} is generated: nothing can be loaded into it", "leave it out")

@@ -29,23 +29,20 @@ def load(
 ) -> LoadReport:
     """Load rows into a table, which is made where there is none, with a vector for the text of each.
 
-    ``source`` is a DataFrame, a list of dicts, an iterable of DataFrames, ``sample:NAME`` or the path of a csv, jsonl
-    or parquet file. ``text`` are the columns to embed, joined by a blank line; a source that has the ``column`` brings
-    its vectors along and nothing is embedded. Rows without an ``id`` get the hash of their content. ``on_conflict``
-    says what becomes of rows whose id is in the table: "update", "skip" or "error". ``replace`` makes the table anew
-    and puts it in the old one's place when all rows are in; privileges and further indexes go with the old one.
-    ``limit`` counts rows of the source; ``progress(rows done, rows in all or None, seconds)`` follows each batch.
+    ``source`` is a DataFrame, a list of dicts, an iterable of DataFrames, ``sample:NAME`` or a csv, jsonl or parquet
+    file. ``text`` are the columns to embed, joined by a blank line; a source with the ``column`` brings its vectors
+    along. Rows without an ``id`` get the hash of their content. ``on_conflict`` says what becomes of ids that are in
+    the table: "update", "skip" or "error". ``replace`` puts a new table in its place in the end, without its privileges
+    and further indexes. ``limit`` counts rows of the source; ``progress(rows done, rows in all or None, seconds)``.
 
-    A new column is of the ``type`` vector, halfvec, bit or sparsevec; the words of a new table are those of the
-    ``language``, a text search configuration, by default english. Texts of more than ``chunk`` tokens of the model are
-    cut, preferably between paragraphs, sentences or words, and each chunk begins with the last ``overlap`` tokens of
-    the one before it. A row is then a chunk: its ``id`` is ``<parent>#<n>``, ``parent`` the id in the source, ``chunk``
-    its number from 0; of several ``text`` columns the last is cut, and the others stand before each chunk. A document
-    that became shorter loses the chunks that it no longer has.
+    A new column is of the ``type`` vector, halfvec, bit or sparsevec, the words of a new table of the ``language``, a
+    text search configuration. Texts of more than ``chunk`` tokens of the model are cut, preferably between paragraphs,
+    sentences or words, and each chunk begins with the last ``overlap`` tokens of the one before it. A row is then a
+    chunk: its ``id`` is ``<parent>#<n>``, ``parent`` the id in the source, ``chunk`` its number from 0; of several
+    ``text`` columns the last is cut, and the others stand before each chunk. Chunks that a document no longer has go.
 
-    Each batch is a transaction of its own: after an error, an interrupt or a kill the same call goes on. Times without
-    a zone are taken as UTC. UsageError for what cannot be meant, LoadError for what cannot be stored, EmbedError for
-    what cannot be embedded.
+    Each batch is a transaction of its own: after an error or a kill the same call goes on. Times without a zone are
+    UTC. UsageError for what cannot be meant, LoadError and EmbedError for what cannot be stored or embedded.
     """
     from .run import loaded
     from .task import Options

@@ -153,7 +153,8 @@ class Writer:
         target, layout = self._target, self._target.layout
         if layout.given or not layout.text:
             return Query("SELECT")
-        differ = " OR ".join(self._differs(column, self._sent(column)) for column in map(target.column, layout.text))
+        names = (*layout.text, target.hash) if target.hash else layout.text
+        differ = " OR ".join(self._differs(column, self._sent(column)) for column in map(target.column, names))
         key, vector = quote_ident(layout.id), quote_ident(layout.vector)
         body = _STILL_SO.format(
             stage=_STAGE,

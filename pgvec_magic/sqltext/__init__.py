@@ -6,6 +6,7 @@ It reads PostgreSQL's lexical rules with ``standard_conforming_strings`` on, whi
 from .conditions import check_condition
 from .identity import check_identity, check_session
 from .lexer import Token, caret, tokens
+from .lists import split_list
 from .names import quote_ident, quote_literal, quote_qualified
 from .settings import check_setting
 from .statements import check_readonly, command, statements
@@ -25,6 +26,7 @@ __all__ = [
     "quote_ident",
     "quote_literal",
     "quote_qualified",
+    "split_list",
     "statements",
     "tokens",
     "undefined",

@@ -1,0 +1,72 @@
+"""The text of a plan, in any of its forms -> ``Plan``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import UsageError
+from . import fromtext
+from .node import Plan
+from .tree import plan_of
+
+_PASTE = "paste all of what EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) printed, or its text"
+_RULE = re.compile(r"[\s|+-]*-{3,}[\s|+-]*")
+_ROWS = re.compile(r"\(\d+ rows?\)")
+
+
+def read(source: str | Mapping[str, Any] | list[Any]) -> Plan:
+    """Return the plan in EXPLAIN's output: text as psql and others print it, JSON as text, or what JSON holds.
+
+    Raises UsageError for what is no plan of Postgres.
+    """
+    if not isinstance(source, str):
+        return plan_of(_document(source))
+    lines = _unframed(source)
+    if not lines:
+        raise UsageError("the plan is empty", _PASTE)
+    text = "\n".join(lines)
+    begins = text.lstrip()
+    if begins[0] in "[{":
+        return plan_of(_document(_json(begins)))
+    if begins.startswith(("<explain", "<?xml", "- Plan:")):
+        kind = "YAML" if begins[0] == "-" else "XML"
+        raise UsageError(f"this plan is in {kind}, which is not read here", _PASTE)
+    return plan_of(fromtext.document(lines))
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"this plan begins as JSON and is none: {error}", f"is its end missing? {_PASTE}") from error
+
+
+def _document(found: Any) -> Mapping[str, Any]:
+    """Return the object of one statement, whatever lists it stands in."""
+    while isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    if isinstance(found, list) and len(found) > 1:
+        raise UsageError(f"this holds {len(found)} plans", "read one at a time")
+    if isinstance(found, Mapping) and "Node Type" in found:
+        found = {"Plan": found}
+    plan = found.get("Plan") if isinstance(found, Mapping) else None
+    if not isinstance(plan, Mapping) or "Node Type" not in plan:
+        raise UsageError("this JSON holds no plan of Postgres: there is no Plan with a Node Type in it", _PASTE)
+    return dict(found)
+
+
+def _unframed(text: str) -> list[str]:
+    """Return the lines of a plan without what psql, pgAdmin and log files draw around them."""
+    lines = [line.rstrip() for line in text.expandtabs().splitlines()]
+    lines = [line for line in lines if line.strip() and not _RULE.fullmatch(line) and not _ROWS.fullmatch(line.strip())]
+    if lines and all(line.strip().startswith('"') and line.strip().endswith('"') for line in lines):
+        lines = [line.strip()[1:-1].replace('""', '"') for line in lines]
+    if lines and all(re.match(r"\s*\|.*\|$", line) for line in lines):
+        lines = [line.strip()[1:-1].rstrip() for line in lines]
+    lines = [line for line in lines if line.strip().strip('"').upper() != "QUERY PLAN"]
+    if len(lines) > 1 and all(line.endswith("+") for line in lines[:-1]):  # one cell of several lines
+        lines = [line.removesuffix("+").rstrip() for line in lines]
+    return [line for line in lines if line.strip()]

@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg2.extensions import connection
+
+from pgvec_magic.errors import UsageError
+from pgvec_magic.plan import Plan, read
+
+PLANS = Path(__file__).parent / "plans"
+# Statements whose plans have what is hard to add up; tables as in ``tables``.
+STATEMENTS = {
+    "limit": "SELECT id FROM docs ORDER BY embedding <=> '[1,2,3]' LIMIT 10",
+    "filter": "SELECT id FROM docs WHERE tenant = 3 ORDER BY embedding <=> '[1,2,3]' LIMIT 10",
+    "nested loop": "SELECT * FROM few JOIN docs ON docs.id = few.id WHERE few.n < 50",
+    "lateral": "SELECT * FROM few, LATERAL (SELECT id FROM docs ORDER BY embedding <=> few.v LIMIT 3) AS near",
+    "hash": "SELECT count(*) FROM docs JOIN few USING (id) GROUP BY few.n ORDER BY 1",
+    "cte twice": "WITH c AS MATERIALIZED (SELECT id, tenant FROM docs ORDER BY md5(content) LIMIT 2000)"
+    " SELECT (SELECT max(id) FROM c), count(*) FROM c AS one JOIN c AS other USING (tenant)",
+    "cte in cte": "WITH a AS MATERIALIZED (SELECT id, tenant FROM docs WHERE md5(content) > '8'),"
+    " b AS MATERIALIZED (SELECT a.id, a.tenant FROM a JOIN a AS x USING (id)) SELECT count(*) FROM b JOIN a USING (id)",
+    "init plan": "SELECT id FROM docs ORDER BY embedding <=> (SELECT v FROM few ORDER BY md5(n::text) LIMIT 1) LIMIT 5",
+    "init plan first": "SELECT count(*) FROM docs WHERE id > (SELECT avg(id) FROM docs)"
+    " AND id > (SELECT min(n) FROM few)",
+    "sub plan": "SELECT id, (SELECT max(n) FROM few WHERE few.id > docs.id) FROM docs WHERE id < 300",
+    "hashed sub plan": "SELECT count(*) FROM docs WHERE id NOT IN (SELECT n FROM few)",
+    "never": "SELECT * FROM few JOIN docs USING (id) WHERE few.n < 0",
+    "one time": "SELECT * FROM docs WHERE now() < '2000-01-01'",
+    "append": "SELECT id FROM docs WHERE tenant = 1 UNION ALL SELECT n FROM few",
+    "window": "SELECT id, row_number() OVER (ORDER BY content) FROM docs LIMIT 3",
+    "sort to disk": "SELECT * FROM docs ORDER BY md5(content)",
+    "memoize": "SELECT count(*) FROM docs JOIN few ON few.id = docs.tenant",
+    "recursive": "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 500) SELECT sum(n) FROM r",
+    "writes": "WITH gone AS (DELETE FROM few WHERE n < 5 RETURNING id) INSERT INTO log SELECT id FROM gone",
+    "set operation": "SELECT id FROM docs EXCEPT SELECT id FROM few",
+    "incremental sort": "SELECT * FROM (SELECT * FROM docs ORDER BY id LIMIT 900) AS d ORDER BY id, content",
+    "function": "SELECT * FROM generate_series(1, 10) AS g(n) JOIN (VALUES (1), (2)) AS v(n) USING (n)",
+    "bitmap": "SELECT content FROM docs WHERE tenant = 4 OR tenant = 5",
+    "partitions": "SELECT id FROM parts ORDER BY embedding <-> '[1,2,3]' LIMIT 4",
+}
+PARALLEL = {
+    "seq scan": "SELECT count(*) FROM docs WHERE md5(content) < '1'",
+    "gather merge": "SELECT id FROM docs ORDER BY embedding <-> '[1,2,3]', content LIMIT 7",
+    "hash join": "SELECT count(*) FROM docs JOIN docs AS other USING (content)",
+    "bitmap": "SELECT count(md5(content)) FROM docs WHERE tenant IN (1, 2, 3)",
+    "append": "SELECT count(*) FROM (SELECT md5(content) FROM docs UNION ALL SELECT md5(content) FROM docs) AS a",
+    "init plan": "SELECT count(*) FROM docs WHERE id > (SELECT avg(n) FROM few) AND md5(content) > '3'",
+    "cte": "WITH c AS MATERIALIZED (SELECT md5(content) AS m, tenant FROM docs)"
+    " SELECT count(*) FROM c JOIN few ON n = tenant",
+    "nested loop": "SELECT count(*) FROM docs JOIN few USING (id)",
+}
+FORCED = (
+    "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;"
+    "SET min_parallel_index_scan_size = 0; SET max_parallel_workers_per_gather = 2;"
+)
+
+
+@pytest.fixture
+def tables(raw: connection) -> connection:
+    with raw.cursor() as cursor:
+        cursor.execute(
+            """SET work_mem = '256kB'; SELECT setseed(0.5);
+            CREATE TABLE docs (id int PRIMARY KEY, tenant int, content text, embedding vector(3));
+            INSERT INTO docs SELECT i, i % 50, 'text ' || i || repeat('x', i % 60), ARRAY[random(), random(), random()]
+            FROM generate_series(1, 3000) AS i;
+            CREATE INDEX ON docs USING hnsw (embedding vector_cosine_ops); CREATE INDEX ON docs (tenant);
+            CREATE TABLE few (id int, n int, v vector(3));
+            INSERT INTO few SELECT i * 7, i, ARRAY[i, 1, 2] FROM generate_series(1, 60) AS i;
+            CREATE TABLE log (id int);
+            CREATE TABLE parts (id int, embedding vector(3)) PARTITION BY RANGE (id);
+            CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (500);
+            CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (500) TO (2000);
+            INSERT INTO parts SELECT id, embedding FROM docs WHERE id < 2000;
+            CREATE INDEX ON parts USING hnsw (embedding vector_l2_ops);
+            CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql
+            AS 'BEGIN PERFORM pg_sleep(0.001); RETURN NULL; END';
+            CREATE TRIGGER noted AFTER INSERT ON log FOR EACH ROW EXECUTE FUNCTION noted();
+            ANALYZE"""
+        )
+    return raw
+
+
+def explained(raw: connection, options: str, sql: str) -> Any:
+    """Return what EXPLAIN gives, of a statement whose writes are undone."""
+    raw.autocommit = False
+    try:
+        with raw.cursor() as cursor:
+            cursor.execute(f"EXPLAIN ({options}) {sql}")
+            rows = [row[0] for row in cursor.fetchall()]
+            return rows[0] if "JSON" in options else "\n".join(rows)
+    finally:
+        raw.rollback()
+        raw.autocommit = True
+
+
+def adds_up(plan: Plan) -> None:
+    """What must be true of every plan that ran with times."""
+    assert plan.timed
+    times = [node.time for node in plan.nodes]
+    root = plan.root.time
+    assert root is not None
+    assert sum(time.own for time in times if time) == pytest.approx(root.wall, rel=0.01, abs=1e-9)
+    for node, time in zip(plan.nodes, times, strict=True):
+        assert time is not None
+        assert time.own >= 0
+        assert time.wall <= root.wall + 1e-9
+        assert time.least <= time.most
+        assert time.total == pytest.approx(node.details.get("Actual Total Time", 0) * (node.loops or 0))
+        if not node.executed:
+            assert (time.total, time.wall, time.own) == (0, 0, 0)
+
+
+def shape(plan: Plan) -> list[tuple[Any, ...]]:
+    """What two formats of one statement agree in: before 18 the text rounds rows."""
+    found = []
+    for node in plan.nodes:
+        rows = None if node.rows is None or not node.loops else round(node.rows / node.loops)
+        found.append((node.label, node.loops, rows, node.estimate, len(node.children)))
+    return found
+
+
+def test_times_of_real_plans_add_up(tables: connection) -> None:
+    for name, sql in STATEMENTS.items():
+        plan = read(explained(tables, "ANALYZE, BUFFERS, SETTINGS, VERBOSE, FORMAT JSON", sql))
+        adds_up(plan)
+        assert plan.root.time is not None, name
+        assert plan.root.time.wall + sum(plan.outside.values()) == pytest.approx(plan.execution, rel=0.01), name
+        blocks = [node.blocks for node in plan.nodes if node.blocks]
+        assert sum(each.own for each in blocks) == pytest.approx(blocks[0].hit + blocks[0].read, abs=len(blocks)), name
+        assert plan.settings["work_mem"] == "256kB"
+
+
+@pytest.mark.parametrize("verbose", ["VERBOSE", "VERBOSE off"])
+def test_times_of_processes_that_share_the_work_add_up(tables: connection, verbose: str) -> None:
+    with tables.cursor() as cursor:
+        cursor.execute(FORCED)
+    for name, sql in PARALLEL.items():
+        plan = read(explained(tables, f"ANALYZE, {verbose}, FORMAT JSON", sql))
+        adds_up(plan)
+        gather = next(node for node in plan.nodes if node.kind.startswith("Gather"))
+        assert gather.time is not None
+        times = [node.time for node in gather.children[0].walk() if node.time]
+        assert all(time.most <= gather.time.total + 1e-9 for time in times), name
+        assert any(time.total > time.wall for time in times), name
+
+
+COMPARED = (
+    *("Sort Key", "Filter", "Order By", "Index Cond", "Output", "Index Name", "Sort Method", "Subplan Name"),
+    *("Join Type", "Strategy", "Hash Batches", "CTE Name", "Workers Launched", "Sort Space Type"),
+)
+
+
+@pytest.mark.parametrize("options", ["", "ANALYZE, BUFFERS", "ANALYZE, TIMING OFF", "VERBOSE", "COSTS OFF"])
+def test_the_text_says_what_the_json_says(tables: connection, options: str) -> None:
+    for name, sql in STATEMENTS.items():
+        structured = read(explained(tables, f"{options or 'COSTS'}, FORMAT JSON", sql))
+        text = explained(tables, options or "COSTS", sql)
+        told = read(text)
+        assert shape(told) == shape(structured), name
+        if options == "ANALYZE, BUFFERS":
+            adds_up(told)
+            touched = any(node.blocks and node.blocks.hit for node in structured.nodes)
+            assert all(node.blocks for node in told.nodes) or not touched, name
+        for one, other in zip(structured.nodes, told.nodes, strict=True):
+            said = {key: one.details[key] for key in COMPARED if key in one.details and one.details[key] != 0}
+            assert {key: other.details.get(key) for key in said} == said, name
+        assert [node.details for node in read(psql(text)).nodes] == [node.details for node in told.nodes]
+
+
+def psql(text: str) -> str:
+    """The frame that psql draws."""
+    lines = text.split("\n")
+    width = max(map(len, lines)) + 2
+    return "\n".join(
+        ["QUERY PLAN".center(width), "-" * width, *(f" {line}" for line in lines), f"({len(lines)} rows)", ""]
+    )
+
+
+def test_json_as_psql_and_others_wrap_it(tables: connection) -> None:
+    document = explained(tables, "ANALYZE, FORMAT JSON", STATEMENTS["limit"])
+    lines = json.dumps(document, indent=2).split("\n")
+    framed = "QUERY PLAN\n----------\n" + "".join(f" {line:<60}+\n" for line in lines[:-1]) + f" {lines[-1]}\n(1 row)\n"
+    expected = shape(read(document))
+    for given_ in (document[0], document[0]["Plan"], [document], json.dumps(document), framed):
+        assert shape(read(given_)) == expected
+
+
+def test_what_lies_beside_the_tree(tables: connection) -> None:
+    plan = read(explained(tables, "ANALYZE, FORMAT JSON", STATEMENTS["writes"]))
+    assert [(trigger.name, trigger.calls) for trigger in plan.triggers] == [("noted", 4)]
+    assert plan.outside["trigger noted"] > 4
+    text = read(explained(tables, "ANALYZE", STATEMENTS["writes"]))
+    assert [(trigger.name, trigger.calls) for trigger in text.triggers] == [("noted", 4)]
+
+
+def test_jit_and_serialization(tables: connection) -> None:
+    with tables.cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        version = int(cursor.fetchall()[0][0])
+        cursor.execute("SELECT pg_jit_available(), set_config('jit_above_cost', '0', false)")
+        jit = cursor.fetchall()[0][0]
+    options = "ANALYZE" + (", SERIALIZE" if version >= 170000 else "")
+    for form in ("TEXT", "JSON"):
+        plan = read(explained(tables, f"{options}, FORMAT {form}", "SELECT * FROM docs"))
+        assert (plan.serialization is not None) == (version >= 170000)
+        assert (plan.jit is not None) == jit
+        if version >= 170000:
+            assert plan.outside["serialization"] == plan.serialization
+
+
+def one(plan: Plan, kind: str) -> Any:
+    return next(node for node in plan.nodes if node.kind == kind)
+
+
+def test_the_time_of_a_cte_is_its_own_and_not_its_readers(tables: connection) -> None:
+    sql = (
+        "WITH slow AS MATERIALIZED (SELECT id, pg_sleep(0.001) FROM docs LIMIT 50) SELECT count(*) FROM slow, slow AS s"
+    )
+    plan = read(explained(tables, "ANALYZE, FORMAT JSON", sql))
+    readers = [node.time.own for node in plan.nodes if node.kind == "CTE Scan" and node.time]
+    assert len(readers) == 2
+    assert max(readers) < 10
+    assert (
+        sum(n.time.own for n in plan.nodes if n.time and "Subplan Name" in n.details)
+        + one(plan, "Index Only Scan" if any(n.kind == "Index Only Scan" for n in plan.nodes) else "Seq Scan").time.own
+        > 50
+    )
+
+
+def test_the_time_of_an_init_plan_is_taken_from_the_node_that_needed_it(tables: connection) -> None:
+    sql = "SELECT id FROM docs ORDER BY embedding <=> (SELECT v FROM few, pg_sleep(0.05) LIMIT 1) LIMIT 5"
+    plan = read(explained(tables, "ANALYZE, FORMAT JSON", sql))
+    assert one(plan, "Index Scan").time.own < 20
+    slept = next(node for node in plan.nodes if node.relation == "pg_sleep")
+    assert slept.time is not None
+    assert slept.time.own > 45
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (PLANS / "citus").glob("*.json")))
+def test_plans_of_a_distributed_table(name: str) -> None:
+    plan = read((PLANS / "citus" / f"{name}.json").read_text())
+    remote = [(node.remote[0].plan, node) for node in plan.nodes if node.remote]
+    assert len(remote) == 1
+    shard, node = remote[0]
+    assert node.label == "Custom Scan (Citus Adaptive)"
+    assert len(node.remote) == (8 if name == "knn_all_tasks" else 1)
+    assert "port=" in node.remote[0].place
+    assert any(each.index for each in shard.nodes) == ("exact" not in name)
+    assert len(list(plan.everywhere)) == len(plan.nodes) + sum(len(r.plan.nodes) for r in node.remote)
+    if plan.analyzed:
+        adds_up(plan)
+        for each in node.remote:
+            adds_up(each.plan)
+    else:
+        assert not plan.timed
+
+
+KINDS = ["Seq Scan", "Sort", "Gather", "Gather Merge", "CTE Scan", "Nested Loop", "Quantum Scan", "Append"]
+NUMBERS = st.floats(0, 1e6)
+
+
+def trees(below: st.SearchStrategy[list[dict[str, Any]]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {"Node Type": st.sampled_from(KINDS), "Actual Total Time": NUMBERS, "Actual Loops": st.integers(0, 5)},
+        optional={
+            "Plans": below,
+            "CTE Name": st.sampled_from("ab"),
+            "Workers Launched": st.integers(0, 4),
+            "Subplan Name": st.sampled_from(["CTE a", "CTE b", "InitPlan 1", "InitPlan 2 (returns $0)", "SubPlan 3"]),
+            "Parent Relationship": st.sampled_from(["Outer", "InitPlan"]),
+            "Filter": st.sampled_from(["(x = $0)", "(x = (InitPlan 1).col1)", "(x = $01)"]),
+            "Workers": st.lists(
+                st.fixed_dictionaries({"Actual Total Time": NUMBERS, "Actual Loops": st.integers(0, 3)}), max_size=2
+            ),
+            "Brand New Key": st.none() | st.lists(st.integers()),
+        },
+    )
+
+
+@given(st.recursive(trees(st.just([])), lambda below: trees(st.lists(below, max_size=3)), max_leaves=20))
+def test_times_of_generated_plans_add_up(tree: dict[str, Any]) -> None:
+    adds_up(read([{"Plan": tree}]))
+
+
+PIECES = ["->", " ", "\n", "Limit", "(cost=1..2 rows=3 width=4)", "CTE x", "(actual rows=1 loops=1)"]
+PIECES += ["Buffers: shared hit=1", "Sort Key: a, (b", "{", "[", "Task"]
+
+
+@given(st.text(max_size=300) | st.lists(st.sampled_from(PIECES)).map("".join))
+def test_whatever_is_pasted_is_a_plan_or_a_usage_error(text: str) -> None:
+    try:
+        plan = read(text)
+    except UsageError:
+        return
+    assert plan.nodes
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "empty"),
+        (" QUERY PLAN\n-----\n(0 rows)", "empty"),
+        ('[{"Plan": {"Node Type": "Limit", "Plans": [', "begins as JSON and is none"),
+        ('{"query_block": {"select_id": 1}}', "no plan of Postgres"),
+        ("[]", "no plan of Postgres"),
+        ('[{"Plan": {"Node Type": "Limit"}}, {"Plan": {"Node Type": "Limit"}}]', "2 plans"),
+        ("- Plan: \n    Node Type: Limit", "YAML"),
+        ('<explain xmlns="http://www.postgresql.org/2009/explain"></explain>', "XML"),
+        ("-> Table scan on t  (cost=0.35 rows=1)", "no EXPLAIN output"),
+        ("id | select_type | table | type\n1 | SIMPLE | t | ALL", "no EXPLAIN output"),
+        ("SELECT 1", "no EXPLAIN output"),
+    ],
+)
+def test_what_is_no_plan_is_said(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        read(text)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from . import catalog, render
 from . import db as connected
 from .catalog import TableInfo, VectorColumn, VectorIndex
-from .db import Database
+from .db import Database, frames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,16 +56,15 @@ class Tables(_Shown):
     @property
     def df(self) -> pd.DataFrame:
         """One row a vector column."""
-        import pandas as pd
-
         grid = self._grid()
-        return pd.DataFrame.from_records(list(grid.rows), columns=list(grid.columns))
+        return frames.frame(grid.rows, grid.columns)
 
     def _grid(self) -> render.Grid:
         columns = ("table", "rows (about)", "vector column", "type", "model", "vector indexes", "text index", "size")
         rows = [_row(info, vector) for info in self.infos for vector in info.vectors]
         facts = self.facts or (f"{len(self.infos)} tables with vectors",)
-        return render.Grid(columns, rows, caption=facts, notes=(*self.notes, *(() if rows else (HINT_NO_TABLES,))))
+        notes = (*self.notes, *(() if rows else (HINT_NO_TABLES,)))
+        return render.Grid(columns, rows, caption=facts, notes=notes, counts=frozenset(["rows (about)"]))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

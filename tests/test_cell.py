@@ -469,7 +469,9 @@ def test_vsql_refuses(line: str, body: str | None, message: str) -> None:
 @pytest.mark.parametrize("magic", MAGICS)
 def test_the_help_shows_every_option_and_examples_that_work(magic: str) -> None:
     shown = usage(magic)
-    assert all(f"  {option.name} " in shown and option.help in shown for option in MAGICS[magic].options)
+    words = " ".join(shown.split())
+    assert all(f"  {option.name} " in shown and option.help in words for option in MAGICS[magic].options)
+    assert max(map(len, shown.partition("Examples:")[0].splitlines())) <= 79
     assert max(map(len, shown.splitlines())) <= 120
     assert 3 <= len(MAGICS[magic].examples) <= 7
     for example in MAGICS[magic].examples:

@@ -78,6 +78,7 @@ FAILURES: Mapping[str, tuple[str, str, str, tuple[Setting, ...]]] = {
     "infinity": ("SELECT '[Infinity]'::halfvec", "22000", "mend", ()),
     "too large for halfvec": ("SELECT '[70000]'::halfvec", "22003", "mend", ()),
     "floats for an array": ("INSERT INTO t (f) VALUES ('[0.5]')", "22P02", "::float8", ()),
+    "floats for a sparsevec": ("SELECT '[0.5]'::sparsevec", "22P02", "::vector::sparsevec", ()),
     "array for json": ("INSERT INTO t (j) VALUES (ARRAY['a'])", "42804", "::jsonb", ()),
     "list behind IN": ("SELECT 1 IN (ARRAY[1])", "42883", r"= ANY\(:name\)", ()),
     "list as the operand of IN": ("SELECT 1 IN ARRAY[1]", "42601", r"= ANY\(:name\)", ()),

@@ -56,3 +56,13 @@ def test_connections_tell_the_one_in_use(db: Database) -> None:
     shown = repr(overview.connections())
     assert "test" in shown
     assert "in use" in shown
+
+
+def test_the_rows_of_a_table_have_their_thousands_apart(raw: Any, db: Database) -> None:
+    raw.cursor().execute(
+        "CREATE TABLE many (id int PRIMARY KEY, embedding vector(1));"
+        "INSERT INTO many SELECT i, '[1]' FROM generate_series(1, 1234) AS i; ANALYZE many"
+    )
+    shown = overview.tables(db)
+    assert "1,234" in repr(shown)
+    assert shown.df["rows (about)"].tolist() == [1234]

@@ -356,3 +356,12 @@ def test_importing_and_showing_needs_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_counts_have_their_thousands_apart_and_ids_stand_as_they_are():
+    grid = Grid(("id", "rows", "n"), [(1234567, 1234567, 1), (2, None, 2)], counts=frozenset(["rows"]))
+    assert "1234567  1,234,567" in text(grid)
+    assert "1,234,567" in html(grid)
+    assert "1,234,567" in text(
+        Grid(("rows",), [("1,234,567 or so",)], counts=frozenset(["rows"]))
+    )  # a text of that name

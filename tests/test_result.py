@@ -83,6 +83,19 @@ def test_a_frame_of_a_statement_is_as_it_came(books: Database) -> None:
     assert sql(books, "DELETE FROM books WHERE false").df.empty
 
 
+def test_integers_beside_null_keep_every_digit_in_the_frame(raw: connection, db: Database) -> None:
+    raw.cursor().execute(
+        "CREATE TABLE refs (id int PRIMARY KEY, other bigint, share float8, embedding vector(2));"
+        "INSERT INTO refs VALUES (1, 4611686018427387905, 0.5, '[1,0]'), (2, NULL, NULL, '[0,1]')"
+    )
+    kinds = {"id": "int64", "other": "Int64", "share": "float64"}
+    for result in (search(db, "refs", vector=[1, 0]), sql(db, "SELECT id, other, share FROM refs ORDER BY id")):
+        assert int(result.df["other"].iloc[0]) == 2**62 + 1
+        assert result.df["other"].isna().tolist() == [False, True]
+        assert {name: str(result.df.dtypes[name]) for name in kinds} == kinds
+    assert str(sql(db, "SELECT id, other FROM refs WHERE id = 1").df.dtypes["other"]) == "int64"
+
+
 def test_nothing_heavy_is_imported_until_it_is_asked_for(books: Database) -> None:
     result = search(books, "books", "csv", mode="keyword")
     before = {name for name in ("pandas", "plotly") if name in sys.modules}
@@ -231,13 +244,36 @@ def test_scores_are_drawn_best_first(books: Database) -> None:
     result = search(books, "books", vector=[1, 0], k=3)
     figure = result.figure()
     assert list(figure.data[0].x) == result.column("score")
-    assert figure.layout.yaxis.ticktext[0].startswith("Reading csv")
+    assert figure.layout.yaxis.ticktext[0].startswith("1 · Reading csv")
     assert "cosine similarity (larger is" in figure.layout.xaxis.title.text
     distances = search(books, "books", vector=[1, 0], k=3, metric="l2").figure()
     assert "l2 distance (smaller is" in distances.layout.xaxis.title.text
     words = search(books, "books", "csv", mode="keyword").figure()
     assert "ts_rank_cd" in words.layout.xaxis.title.text
     assert words.layout.title.text == "csv"
+
+
+def test_a_row_is_called_by_its_key_and_its_text_where_there_is_room(raw: connection, db: Database) -> None:
+    raw.cursor().execute(
+        "CREATE TABLE notes (id text PRIMARY KEY, content text, embedding vector(2));"
+        "INSERT INTO notes SELECT 'n' || i, repeat('the same words ', 9) || i, '[1,2]' FROM generate_series(1, 3) AS i"
+    )
+
+    def labels(**options: Any) -> tuple[str, str]:
+        figure = search(db, "notes", vector=[1, 2], k=1, where="id LIKE '%1'", **options).figure()
+        return figure.layout.yaxis.ticktext[0], figure.data[0].hovertext[0]
+
+    text = "the same words " * 9
+    shown, hover = labels()
+    assert shown.startswith("n1 · the same words")
+    assert len(shown.partition("  <b>")[0]) <= 44
+    assert f"n1 · {text}1" in hover
+    assert labels(columns=["id"])[0].startswith("n1 ")
+    assert labels(columns=["content"])[0].startswith("the same words")
+    raw.cursor().execute("UPDATE notes SET id = 'a key of many letters ' || id")
+    shown, hover = labels()
+    assert shown.startswith("the same words")
+    assert f"{text}1 · a key of many letters n1" in hover
 
 
 def test_a_row_without_a_distance_is_drawn_as_such(raw: connection, db: Database) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .grammar import MAGICS, Magic, Option
 
+_WIDTH = 79
 _PIECE = re.compile(r'(?:-{1,2}[A-Za-z][\w-]*=)?"[^"]*(?:"|$)|[^\s"]\S*')
 _OPEN = re.compile(r'(?:-{1,2}[A-Za-z][\w-]*=)?"[^"]*')
 _WRITTEN = re.compile(r"(-{1,2}[A-Za-z][\w-]*)=")
@@ -19,10 +20,16 @@ def usage(magic: str) -> str:
     """Return the help of a magic: how it is written, its options, and examples that work."""
     known = MAGICS[magic]
     width = max(len(_shown(option)) for option in known.options) + 2
-    options = [f"  {_shown(option):<{width}}{option.help}" for option in known.options]
+    options = [_wrapped(f"  {_shown(option):<{width}}", option.help) for option in known.options]
     examples = [textwrap.indent(example, "  ") for example in known.examples]
-    about = textwrap.wrap(known.about, 100)
-    return "\n".join([_synopsis(known), "", *about, "", *options, "", _VALUES, "", "Examples:", "", *examples])
+    about, values = _wrapped("", known.about), _wrapped("", _VALUES)
+    return "\n".join([_synopsis(known), "", about, "", *options, "", values, "", "Examples:", "", *examples])
+
+
+def _wrapped(before: str, text: str) -> str:
+    """Wrap a text at its words, below where it begins: a terminal of 80 columns would break it anywhere."""
+    lines = textwrap.wrap(text, _WIDTH - len(before), break_long_words=False, break_on_hyphens=False)
+    return before + ("\n" + " " * len(before)).join(lines)
 
 
 def _shown(option: Option) -> str:

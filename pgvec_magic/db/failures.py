@@ -50,6 +50,7 @@ _REFUSED: Hints = (
         r"(NaN|infinite value) not allowed in|is out of range for type (vector|halfvec)",
         "mend the vector that holds it first",
     ),
+    (r'type sparsevec: "\[', "a list is sent as a dense vector: write :name::vector::sparsevec"),
     (r"malformed array literal: \"\[", "a list of floats is sent as a vector: write :name::float8[]"),
     (r"is of type jsonb? but expression is of type .*\[\]", "a list is sent as an array: write :name::jsonb"),
     (r"in a read-only transaction", "connect without --readonly, or to the primary if this is a standby"),

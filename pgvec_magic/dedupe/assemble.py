@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..db import frames
 from ..query import Search
 from . import grouping
 from .found import MOST_PAIRS, Found, Pair
@@ -15,6 +16,12 @@ from .rows import Count, Source
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# What the metrics that do not compare vectors of zeros make of them.
+_ZEROS = {
+    "cosine": "with a vector of zeros, which has no direction",
+    "jaccard": "with no bit set, at a distance of 1 from every row, from identical ones too",
+}
 
 Values = Mapping[int, tuple[Any, ...]]
 
@@ -87,9 +94,7 @@ def _frame(source: Source, made: list[Group], values: Values, far: Mapping[int, 
             records.append((*(values[row][i] for i in kept), far[row]))
             numbers.append(number)
     index = pd.Index(numbers, dtype="int64", name="group")
-    frame = pd.DataFrame.from_records(
-        records, columns=[*(names[i] for i in kept), target.names["distance"]], index=index
-    )
+    frame = frames.frame(records, [*(names[i] for i in kept), target.names["distance"]]).set_axis(index)
     return frame.astype({target.names["distance"]: "float64"})
 
 
@@ -109,7 +114,7 @@ def _said(source: Source, count: Count, zeros: int) -> list[str]:
     if without := count.rows - count.with_vector:
         said.append(f"{_rows(without)} without a vector: not compared")
     if zeros:
-        said.append(f"{_rows(zeros)} with a vector of zeros, which has no direction: not compared")
+        said.append(f"{_rows(zeros)} {_ZEROS[source.target.need_vectors().metric.name]}: not compared")
     if not source.has_key:
         said.append("the table has no key: rows are told apart by where they lie (ctid), which any UPDATE changes")
     return said

@@ -33,7 +33,7 @@ def groups(pairs: Collection[Pair], same: Mapping[int, list[int]]) -> list[Group
         near[i] += len(same.get(j, (j,)))
         near[j] += len(same.get(i, (i,)))
     made = []
-    for members in _connected(pairs, same):
+    for members in connected(pairs, same):
         middle = min(members, key=lambda row: (-near[row], row))
         others = sorted(row for row in members if row != middle)
         made.append(Group(middle, tuple(row for one in (middle, *others) for row in same.get(one, (one,)))))
@@ -62,7 +62,8 @@ def pairs_of_firsts(pairs: Mapping[Pair, float], same: Mapping[int, list[int]]) 
     yield from ((i, j, distance) for (i, j), distance in pairs.items())
 
 
-def _connected(pairs: Iterable[Pair], same: Mapping[int, list[int]]) -> list[list[int]]:
+def connected(pairs: Iterable[Pair], same: Mapping[int, list[int]]) -> list[list[int]]:
+    """Return the rows of each group, of identical ones the first only."""
     leads = {row: row for row in same}
 
     def root(row: int) -> int:

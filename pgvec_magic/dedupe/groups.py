@@ -88,7 +88,9 @@ class Groups:
         shown = self.df[self.df.index <= _SHOWN]
         rows = [self._line(shown.loc[[number]]) for number in range(1, min(len(self), _SHOWN) + 1)]
         columns = ("rows", "keep", *([self.text] if self.text else []), "farthest", *self._farthest())
-        return render.Grid(columns if rows else (), rows, caption=caption, notes=notes, index=range(1, len(rows) + 1))
+        index = range(1, len(rows) + 1)
+        counts = frozenset(["rows"])
+        return render.Grid(columns if rows else (), rows, caption, notes, index, counts=counts)
 
     def _farthest(self) -> list[str]:
         return [f"its {name}" for name in (*([self.text] if self.text else []), self.distance)]

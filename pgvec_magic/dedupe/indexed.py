@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from .. import catalog
 from ..query import Search, choose_scan
+from .complete import complete, near_each_other
 from .found import Found, Pair, check_count
 from .grouping import copies
 from .rows import Count, Key, Settings, Source
@@ -17,7 +18,9 @@ from .rows import Count, Key, Settings, Source
 _STEPS = ((20, 500, 100), (1_000, 10, 1_000), (None, 1, 0))
 # Keys that are read at a time.
 _READ = 10_000
-_APPROXIMATE = "the index is approximate: pairs that it did not find are not here"
+_APPROXIMATE = (
+    "the index is approximate: near rows are not here where it found neither for the other nor through others"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,31 @@ def ask_all(source: Source, count: Count, most: float, asked: Sequence[Step], to
                 check_count(len(answers.pairs), most)
             done += asked[0].asked
             told(min(done / max(count.with_vector, 1), 1.0))
+    zeros = _compare_lost(source, count, most, answers)
     names = " or ".join(index.name for index in source.target.need_vectors().indexes)
-    keys, pairs, first = answers.in_order(source.order(answers.keys))
-    return Found(keys, pairs, first, f"by the index {names}", (_APPROXIMATE,))
+    keys, found, first = answers.in_order(source.order(answers.keys))
+    pairs, incomplete = complete(source, keys, found, first, most)
+    notes = (_APPROXIMATE, *_incomplete(incomplete))
+    return Found(keys, pairs, first, f"by the index {names}", notes, zeros)
+
+
+def _compare_lost(source: Source, count: Count, most: float, answers: _Answers) -> int:
+    """Compare the lost rows with each other; return how many of them have no distance to any.
+
+    An HNSW graph may have rows that no way leads to, often all rows of a dense cluster: they find what is near them,
+    but neither themselves nor each other.
+    """
+    if not answers.lost:
+        return 0
+    near, zeros = near_each_other(source, count, list(answers.lost), most)
+    for key, others in near.items():
+        answers.add(key, answers.lost[key] + others)
+    return zeros
+
+
+def _incomplete(groups: int) -> list[str]:
+    what = "the largest group" if groups == 1 else f"the {groups:,} largest groups"
+    return [f"of {what} .pairs has only what the index found: too many rows to measure every pair"] if groups else []
 
 
 def _ask(source: Source, step: Step, keys: list[Key], answers: _Answers) -> list[Key]:
@@ -77,13 +102,16 @@ def _ask(source: Source, step: Step, keys: list[Key], answers: _Answers) -> list
     for part in _parts(keys, step.asked, answers):
         rows = source.run(step.sql, source.about(part), step.settings)
         near: dict[int, list[tuple[Key, float]]] = {}
-        for n, *key, distance in rows:
-            near.setdefault(n - 1, []).append((tuple(key), distance))
-        for at, found in sorted(near.items()):
+        for n, *other, distance in rows:
+            near.setdefault(n - 1, []).append((tuple(other), distance))
+        for at, key in enumerate(part):
+            found = near.get(at, [])
             if len(found) == step.k:
-                more.append(part[at])
+                more.append(key)
+            elif any(other == key for other, _ in found):
+                answers.add(key, found)
             else:
-                answers.add(part[at], found)
+                answers.lost[key] = found
     return more
 
 
@@ -97,9 +125,13 @@ def _parts(keys: list[Key], size: int, answers: _Answers) -> Iterator[list[Key]]
 
 @dataclass(slots=True)
 class _Answers:
-    """What the index has told so far; only rows that are near to another have a number."""
+    """What the index has told so far; only rows that are near to another have a number.
+
+    ``lost`` are rows that did not find themselves, and what they found.
+    """
 
     keys: list[Key] = field(default_factory=list)
+    lost: dict[Key, list[tuple[Key, float]]] = field(default_factory=dict)
     first: dict[int, int] = field(default_factory=dict)
     pairs: dict[Pair, float] = field(default_factory=dict)
     _numbers: dict[Key, int] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..db import Database
@@ -43,6 +43,14 @@ class Source:
     def has_key(self) -> bool:
         """Whether rows are told apart by columns of theirs, not by where they lie."""
         return "ctid" not in self.target.table.key
+
+    def only(self, keys: Sequence[Key]) -> Source:
+        """Return those of the rows that have these keys."""
+        names = [f"pgvec_key_{i}" for i in range(len(self.target.keys))]
+        texts = ", ".join(f"{key}::text" for key in self.target.keys).replace("%%", "%")  # as a person writes it
+        listed = f"({texts}) IN (SELECT * FROM unnest({', '.join(f':{name}::text[]' for name in names)}))"
+        params = {name: [key[i] for key in keys] for i, name in enumerate(names)}
+        return replace(self, where=(*self.where, listed), params={**self.params, **params})
 
     def count(self) -> Count:
         """Count the rows."""

@@ -9,11 +9,13 @@ from dataclasses import replace
 from numbers import Real
 
 from .. import catalog
+from .. import metric as metrics
 from ..catalog import TableInfo
 from ..db import Database
 from ..errors import UsageError
 from ..query import Search
-from ..query.target import Target, find_target
+from ..query.target import Target, VectorSource, find_target
+from ..sqltext import quote_ident
 from .assemble import assembled
 from .exact import compare_all
 from .found import Found
@@ -43,7 +45,8 @@ def duplicates(
     ``metric`` is that of the column's index if none is given, ``where`` one or several SQL conditions that both rows
     of a pair must meet, with ``:name`` for ``params``. ``progress(rows done, rows in all, seconds)`` follows the work.
     Up to 200,000 rows every pair is looked at; of more, each row's nearest by the column's index. Without an index that
-    serves it every pair is looked at whatever the rows, which takes hours for a million. Nothing is written.
+    serves it every pair is looked at whatever the rows, which takes hours for a million and is said before it begins.
+    Nothing is written.
 
     Raises UsageError for what cannot be meant, for a table without a key and for more than 1,000,000 near pairs of
     different vectors; QueryError.
@@ -73,8 +76,34 @@ def duplicates(
 
 
 def _find(source: Source, search: Search, count: Count, most: float, told: Callable[[float], None]) -> Found:
-    asked = steps(source, search, most) if count.with_vector > EXACT_ROWS else None
-    return ask_all(source, count, most, asked, told) if asked else compare_all(source, count, most, told)
+    if count.with_vector <= EXACT_ROWS:
+        return compare_all(source, count, most, told)
+    if asked := steps(source, search, most):
+        return ask_all(source, count, most, asked, told)
+    print(_long(source, count))
+    return compare_all(source, count, most, told)
+
+
+def _long(source: Source, count: Count) -> str:
+    """Return what a person should know before every pair of so many rows is compared."""
+    times = (count.with_vector / EXACT_ROWS) ** 2
+    return (
+        f"comparing each of {count.with_vector:,} rows with every other: {times:,.0f} times the work of"
+        f" {EXACT_ROWS:,} rows, which an interrupt ends. {_way_out(source.target.table, source.target.need_vectors())}"
+    )
+
+
+def _way_out(table: TableInfo, vectors: VectorSource) -> str:
+    """Return how so many rows are compared in less time."""
+    column, schema = vectors.column, vectors.extension_schema
+    if vectors.indexes:
+        names = " or ".join(index.name for index in vectors.indexes)
+        return f"Postgres would not use the index {names} here: take fewer rows, with where="
+    if metrics.too_wide(column.name, column.type, column.dimensions or 0):
+        return f"No index takes {column.dimensions:,} dimensions of {column.type}: take fewer rows, with where="
+    opclass = f"{quote_ident(schema) + '.' if schema else ''}{vectors.metric.opclass(column.type)}"
+    index = f"CREATE INDEX ON {table.sql_name} USING hnsw ({quote_ident(column.name)} {opclass})"
+    return f"An index makes it much less: {index}"
 
 
 def _check_distance(value: object) -> None:

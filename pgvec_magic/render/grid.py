@@ -19,6 +19,7 @@ class Grid:
 
     ``bars``: column -> (value of an empty bar, value of a full bar).  ``legs``: heading -> (rank column, number
     column), shown as one, ``#3 · 0.412``, or ``–`` where the rank is None.  With an index both stand right behind it.
+    ``counts``: columns that tell how many, ``1,234``; other integers may be ids, whose digits stand as they are.
     """
 
     columns: tuple[str, ...]
@@ -28,6 +29,7 @@ class Grid:
     index: Sequence[object] | None = None
     bars: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     legs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    counts: frozenset[str] = frozenset()
     max_rows: int = 100
 
 
@@ -47,7 +49,7 @@ def columns(grid: Grid) -> list[Column]:
     rows = grid.rows[: grid.max_rows]
     in_legs = {grid.columns.index(name) for pair in grid.legs.values() for name in pair}
     plain = [
-        _column(name, [row[i] for row in rows], grid.bars.get(name))
+        _column(name, [row[i] for row in rows], grid.bars.get(name), is_count=name in grid.counts)
         for i, name in enumerate(grid.columns[:MOST_COLUMNS])
         if i not in in_legs
     ]
@@ -59,11 +61,13 @@ def columns(grid: Grid) -> list[Column]:
     return [ranks, *bars, *legs, *(column for column in plain if column.kind != "bar")]
 
 
-def _column(name: str, values: list[object], bar: tuple[float, float] | None) -> Column:
+def _column(name: str, values: list[object], bar: tuple[float, float] | None, *, is_count: bool = False) -> Column:
     present = [v for v in values if v is not None]
     title = head(name, 60)
     if not present or not all(map(is_number, present)):
         return Column(title, "text", [None if v is None else plain_text(v) for v in values])
+    if is_count:
+        return Column(title, "number", [None if v is None else f"{v:,}" for v in values])
     if bar is None:
         return Column(title, "number", number_texts(values))
     return Column(title, "bar", number_texts(values), [_fill(v, *bar) for v in values])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .. import figures, render
-from ..db import Database
+from ..db import Database, frames
 from ..errors import UsageError
 from ..query import Query, Scan, Search
 from ..query.keyword import is_bm25
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RANKS = frozenset(["vector_rank", "keyword_rank", "rank_before"])
 LEGS = {"vector": ("vector_rank", "vector_distance"), "keyword": ("keyword_rank", "keyword_score")}
+_SHORT_KEY = 12  # of the 44 characters that a picture has room for
 _SCANS = {"exact": "exact", "ann": "approximate", "iterative": "approximate", "as-is": "as Postgres does it"}
 
 
@@ -102,7 +103,7 @@ class Result:
         """The rows as a DataFrame, made when first asked for; the index of a search is the rank, from 1."""
         import pandas as pd
 
-        frame = pd.DataFrame.from_records(self.rows, columns=list(self.columns))
+        frame = frames.frame(self.rows, self.columns)
         if self.found is not None:
             first, names = self.found.search.offset + 1, self.found.target.names
             frame.index = pd.RangeIndex(first, first + len(frame), name="rank")
@@ -169,9 +170,26 @@ class Result:
         return (0.0, 1.0 if is_share else largest)
 
     def _labels(self, found: Found) -> list[str]:
-        wanted = ["title", "name", found.target.table.text_column, *found.target.table.key]
-        name = next((column for column in wanted if column in self.columns), self.columns[0])
-        return [render.text_of(value, 40) for value in self.column(name)]
+        """Return what to call each row: its key, by which it is found again, and its title, name or text.
+
+        A short key stands first; a long one would leave no room in a picture, and stands where the whole label does.
+        """
+        table = found.target.table
+        wanted = ("title", "name", table.text_column)
+        name = next((column for column in wanted if column in self.columns and column not in table.key), None)
+        texts = self._texts([name] if name else [], 150)
+        keys = self._texts([column for column in table.key if column in self.columns], 40)
+        if not any(keys):
+            return texts if name else self._texts(self.columns[:1], 150)
+        is_short = max(map(len, keys)) <= _SHORT_KEY
+        return [
+            " · ".join(filter(None, (key, text) if is_short else (text, key)))
+            for key, text in zip(keys, texts, strict=True)
+        ]
+
+    def _texts(self, columns: Sequence[str], width: int) -> list[str]:
+        places = [self.columns.index(column) for column in columns]
+        return [", ".join(render.text_of(row[at], width) for at in places) for row in self.rows]
 
     def _scores(self, found: Found) -> go.Figure:
         main = found.main

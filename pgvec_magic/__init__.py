@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from .errors import PgvecError
     from .load import LoadReport, embed_table, load
     from .overview import tables
-    from .search import Result, search, sql
+    from .search import Explanation, Result, explain, read_plan, search, sql
 
 __all__ = [
     "Database",
+    "Explanation",
     "Groups",
     "LoadReport",
     "PgvecError",
@@ -33,7 +34,9 @@ __all__ = [
     "duplicates",
     "embed_table",
     "errors",
+    "explain",
     "load",
+    "read_plan",
     "search",
     "sql",
     "table",
@@ -43,6 +46,7 @@ __all__ = [
 _MODULES = MappingProxyType(
     {
         "Database": "db",
+        "Explanation": "search",
         "Groups": "dedupe",
         "LoadReport": "load",
         "PgvecError": "errors",
@@ -51,7 +55,9 @@ _MODULES = MappingProxyType(
         "current": "db",
         "duplicates": "dedupe",
         "embed_table": "load",
+        "explain": "search",
         "load": "load",
+        "read_plan": "search",
         "search": "search",
         "sql": "search",
         "table": "catalog",

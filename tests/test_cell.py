@@ -18,6 +18,7 @@ from pgvec_magic.cell import (
     parse_connect,
     parse_embed,
     parse_load,
+    parse_plan,
     parse_search,
     parse_sql,
     parse_tables,
@@ -25,6 +26,7 @@ from pgvec_magic.cell import (
 )
 from pgvec_magic.cell.grammar import MAGICS
 from pgvec_magic.errors import UsageError
+from pgvec_magic.plan import read
 from pgvec_magic.query import Search
 
 VECTOR = np.ones(3, dtype=np.float32)
@@ -481,6 +483,8 @@ def test_the_help_shows_every_option_and_examples_that_work(magic: str) -> None:
         assert call.startswith("%%") == bool(newline)
         if magic in ("vsearch", "vsql"):
             {"vsearch": parse_search, "vsql": parse_sql}[magic](line, body if newline else None, NAMES)
+        elif magic == "vplan":
+            assert read(parse_plan(line, body, NAMES).text).nodes
         else:
             LINE_MAGICS[magic](line, NAMES)
         assert all(part in shown for part in example.splitlines())

@@ -648,9 +648,7 @@ def test_rows_that_a_trigger_keeps_as_they_are_are_embedded_once_and_told(
     report = embed_table(db, "articles", "body", embedder=model)
     assert len(model.seen) == ROWS
     assert (report.updated, report.skipped, report.unchanged) == (ROWS - ROWS // 3, ROWS // 3, 0)
-    assert report.notices == (
-        f"rows that the table kept as they were, by a trigger or a rule of its own: {ROWS // 3}",
-    )
+    assert report.notices == (f"rows that the table kept as they were, by a trigger or a rule of its own: {ROWS // 3}",)
 
 
 def test_the_work_makes_way_for_others_only_where_there_are_any(db: Database, raw: connection) -> None:

@@ -104,6 +104,7 @@ def _flag(name: str, field: str, help: str) -> Option:
 
 _TYPE = _choice("--type", "type", ("vector", "halfvec", "bit", "sparsevec"), "how the vectors are stored (vector)")
 
+_EXPLAIN = _flag("--explain", "explain", "return what Postgres does for it: its plan")
 VCONNECT = Magic(
     "vconnect",
     "Connect to Postgres, or go back to a connection. Without a word: $PGVEC_DSN, $DATABASE_URL or PG*, else the "
@@ -236,6 +237,7 @@ VSEARCH = Magic(
             "--rerank", "rerank", "MODEL", "order the best again by a cross-encoder, or :function", readers.anything
         ),
         _flag("--diverse", "diverse", "prefer rows that differ from those above them"),
+        _EXPLAIN,
         _flag("--plot", "plot", "return a picture"),
         _flag("--dry-run", "dry_run", "return the SQL and do not run it"),
         _OUTPUT,
@@ -257,7 +259,7 @@ VSQL = Magic(
     "Run SQL. In it :name is a notebook variable and :query the query vector of -q or --vector; both are bound.",
     (_TABLE,),
     0,
-    (_TEXT, _VECTOR, _SETTING, _OUTPUT, _CONNECTION),
+    (_TEXT, _VECTOR, _SETTING, _EXPLAIN, _OUTPUT, _CONNECTION),
     (
         "%%vsql\nSELECT count(*) FROM docs WHERE module = :module",
         '%%vsql docs -q "read a csv file" -o hits\nSELECT name, embedding <=> :query FROM docs ORDER BY 2 LIMIT 5',
@@ -266,5 +268,21 @@ VSQL = Magic(
     ),
     body="SQL, one statement or several",
 )
+VPLAN = Magic(
+    "vplan",
+    "Show a plan that somebody made elsewhere: what EXPLAIN printed, as text or as JSON.",
+    (),
+    0,
+    (_OUTPUT,),
+    (
+        "%%vplan\nLimit  (cost=0.00..0.36 rows=10 width=4) (actual time=0.02..0.03 rows=10 loops=1)\n"
+        "  ->  Seq Scan on docs  (cost=0.00..95.00 rows=2600 width=4) (actual time=0.02..0.02 rows=10 loops=1)",
+        '%%vplan -o slow\n[{"Plan": {"Node Type": "Seq Scan", "Relation Name": "docs", "Plan Rows": 2600}}]',
+        "%%vplan\nSeq Scan on docs",
+    ),
+    body="the output of EXPLAIN",
+)
 
-MAGICS: Mapping[str, Magic] = MappingProxyType({m.name: m for m in (VCONNECT, VTABLES, VLOAD, VEMBED, VSEARCH, VSQL)})
+MAGICS: Mapping[str, Magic] = MappingProxyType(
+    {m.name: m for m in (VCONNECT, VTABLES, VLOAD, VEMBED, VSEARCH, VSQL, VPLAN)}
+)

@@ -65,7 +65,8 @@ def complete(magic: str, before: str) -> Completion:
     typing = bool(pieces) and (not before[-1].isspace() or _OPEN.fullmatch(pieces[-1]) is not None)
     fragment = pieces.pop() if typing else ""
     words, waiting, ended = _behind(known, pieces)
-    table = words[0].strip('"') if words and known.words[0].field == "table" else None
+    has_table = any(word.field == "table" for word in known.words[:1])
+    table = words[0].strip('"') if words and has_table else None
     written = None if waiting or ended else _WRITTEN.match(fragment)
     if written:
         waiting, fragment = known.option(written[1]), fragment[written.end() :]

@@ -12,7 +12,7 @@ from ..query import Search
 from ..sqltext import placeholders, undefined
 from . import readers
 from .condition import check_unquoted
-from .grammar import VCONNECT, VEMBED, VLOAD, VSEARCH, VSQL, VTABLES
+from .grammar import VCONNECT, VEMBED, VLOAD, VPLAN, VSEARCH, VSQL, VTABLES
 from .line import VARIABLE, Line, read
 
 Namespace = Mapping[str, object]
@@ -77,6 +77,7 @@ class SearchRequest:
     output: str | None = None
     dry_run: bool = False
     plot: bool = False
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,15 @@ class SqlRequest:
     text: str
     options: Mapping[str, Any] = field(default_factory=dict)
     connection: str | None = None
+    output: str | None = None
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What ``%%vplan`` asks for: what EXPLAIN printed."""
+
+    text: str
     output: str | None = None
 
 
@@ -134,7 +144,7 @@ def parse_search(
     line = line if body is not None else _unsilenced(line)
     given = read(VSEARCH, line, namespace)
     check_unquoted("%vsearch" if body is None else "%%vsearch", line, given)
-    request, options = _divided(given.values, "connection", "output", "dry_run", "plot")
+    request, options = _divided(given.values, "connection", "output", "dry_run", "plot", "explain")
     text = _query_text(options.pop("text", None), given.text, body)
     options |= _strategy(options.pop("exact", False), options.get("strategy"))
     options |= _words(given, "table") | _settings("settings", options, namespace)
@@ -148,12 +158,20 @@ def parse_sql(line: str, body: str | None, namespace: Namespace) -> SqlRequest:
     given = read(VSQL, line, namespace)
     if body is None or given.text:
         raise UsageError("SQL stands in the cell, below a line that begins with %%vsql")
-    request, options = _divided(given.values, "connection", "output")
+    request, options = _divided(given.values, "connection", "output", "explain")
     options |= _words(given, "table") | _settings("settings", options, namespace)
     if "text" in options:
         options["query"] = options.pop("text")
     options["params"] = _values([name for name in placeholders(body) if name != "query"], namespace)
     return SqlRequest(body, options, **request)
+
+
+def parse_plan(line: str, body: str, namespace: Namespace) -> PlanRequest:
+    """Read ``%%vplan``; UsageError when its line cannot be meant."""
+    given = read(VPLAN, line, namespace)
+    if given.text:
+        raise UsageError("the plan stands in the cell, below a line that begins with %%vplan")
+    return PlanRequest(body, **given.values)
 
 
 def _with_quotes(line: str) -> str:

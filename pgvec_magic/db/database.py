@@ -107,7 +107,13 @@ class Database:
         for step in steps:
             if isinstance(step, Query):
                 self._check(step)
-        return self._worker.do(lambda: self._transaction(steps))
+        return self._worker.do(lambda: self._transaction(steps, "COMMIT"))
+
+    def rehearse(self, steps: Sequence[Query]) -> list[Rows]:
+        """Run the steps between BEGIN and ROLLBACK: what they change is undone; else as ``transaction``."""
+        for step in steps:
+            self._check(step)
+        return self._worker.do(lambda: self._transaction(steps, "ROLLBACK"))
 
     def cancel(self) -> None:
         """Stop what this connection runs, which raises QueryError there; harmless when it runs nothing."""
@@ -206,7 +212,7 @@ class Database:
     def _limit(self) -> list[Setting]:
         return [] if self.timeout is None else [("statement_timeout", f"{max(1, round(self.timeout * 1000))}")]
 
-    def _transaction(self, steps: Sequence[Query | Copy]) -> list[Rows]:
+    def _transaction(self, steps: Sequence[Query | Copy], end: str) -> list[Rows]:
         self._connect_anew()
         if self._link.in_block:
             raise UsageError("a transaction is open on this connection", "COMMIT or ROLLBACK it first")
@@ -214,8 +220,8 @@ class Database:
         try:
             self._link.send("", f"BEGIN{' READ ONLY' * self.readonly};{self._prefix()}", {})
             done = [self._step(step) for step in steps]
-            committing = True
-            self._link.send("", "COMMIT", {})
+            committing = end == "COMMIT"
+            self._link.send("", end, {})
         except BaseException as error:
             self._undo(error, committing)
             raise

@@ -4,5 +4,6 @@ from .elements import BLUE, GREY, ORANGE
 from .hybrid import shares
 from .pairs import duplicates
 from .ranked import scores
+from .steps import Step, steps
 
-__all__ = ["BLUE", "GREY", "ORANGE", "duplicates", "scores", "shares"]
+__all__ = ["BLUE", "GREY", "ORANGE", "Step", "duplicates", "scores", "shares", "steps"]

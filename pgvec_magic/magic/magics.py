@@ -102,12 +102,14 @@ class PgvecMagics(Magics):
     def vsearch(self, line: str, body: str | None = None) -> object:
         """Search a table."""
         from .. import db
-        from ..search import dry_run, search
+        from ..search import dry_run, explain, search
 
         asked = cell.parse_search(line, body, self._names, self._defaults)
         database = db.get(asked.connection)
         if asked.dry_run:
             return self._kept(asked.output, dry_run(database, asked.search))
+        if asked.explain:
+            return self._kept(asked.output, explain(database, asked.search))
         result = search(database, asked.search)
         return self._kept(asked.output, result.figure() if asked.plot else result)
 
@@ -116,10 +118,22 @@ class PgvecMagics(Magics):
     def vsql(self, line: str, body: str) -> object:
         """Run SQL."""
         from .. import db
-        from ..search import sql
+        from ..search import explain, sql
 
         asked = cell.parse_sql(line, body, self._names)
-        return self._kept(asked.output, sql(db.get(asked.connection), asked.text, **asked.options))
+        database = db.get(asked.connection)
+        if asked.explain:
+            return self._kept(asked.output, explain(database, sql=asked.text, **asked.options))
+        return self._kept(asked.output, sql(database, asked.text, **asked.options))
+
+    @cell_magic
+    @no_var_expand
+    def vplan(self, line: str, body: str) -> object:
+        """Show a plan."""
+        from ..search import read_plan
+
+        asked = cell.parse_plan(line, body, self._names)
+        return self._kept(asked.output, read_plan(asked.text))
 
     @property
     def _names(self) -> dict[str, Any]:
@@ -168,5 +182,5 @@ def _password_note(line: str, asked: cell.ConnectRequest) -> tuple[str, ...]:
 
 
 # The help of a magic is made of its grammar, so that it cannot be wrong.
-for _magic in ("vconnect", "vtables", "vload", "vembed", "vsearch", "vsql"):
+for _magic in ("vconnect", "vtables", "vload", "vembed", "vsearch", "vsql", "vplan"):
     getattr(PgvecMagics, _magic).__doc__ = cell.usage(_magic)

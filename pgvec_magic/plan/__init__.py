@@ -1,6 +1,9 @@
 """EXPLAIN output of any version, as JSON or as text -> a frozen tree with times that add up; no database."""
 
+from .changes import changes
+from .elide import elide
 from .node import Blocks, Node, Plan, Remote, Time, Trigger
 from .read import read
+from .words import facts, milliseconds
 
-__all__ = ["Blocks", "Node", "Plan", "Remote", "Time", "Trigger", "read"]
+__all__ = ["Blocks", "Node", "Plan", "Remote", "Time", "Trigger", "changes", "elide", "facts", "milliseconds", "read"]

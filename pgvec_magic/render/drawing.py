@@ -137,10 +137,12 @@ def _panel(frame: _Frame, bars: Sequence[Part], layout: Part) -> Iterator[str]:
         shift = (i - (columns - 1) / 2) * room if columns > 1 else 0.0
         half = bar.get("width", room) / 2
         texts = bar.get("text", [""] * len(bar[letter]))
-        for place, length, text in zip(bar[letter], bar[along(bar)], texts, strict=True):
-            start = ends.get(place, 0.0) if is_stacked else 0.0
+        bases, colors = bar.get("base", [0.0] * len(texts)), _colors(bar, len(texts), frame.color)
+        for place, length, text, base, color in zip(bar[letter], bar[along(bar)], texts, bases, colors, strict=True):
+            start = ends.get(place, 0.0) if is_stacked else base
             ends[place] = start + (length or 0.0)
-            yield from _bar(frame, bar, _position(frame, bar, letter, place) + shift, half, (start, ends[place]), text)
+            middle = _position(frame, bar, letter, place) + shift
+            yield from _bar(frame, bar, color, middle, half, (start, ends[place]), text)
 
 
 def _position(frame: _Frame, bar: Part, letter: str, place: float | str) -> float:
@@ -148,14 +150,22 @@ def _position(frame: _Frame, bar: Part, letter: str, place: float | str) -> floa
     return float(names.index(place)) if isinstance(place, str) else float(place)
 
 
-def _bar(frame: _Frame, bar: Part, middle: float, half: float, length: tuple[float, float], text: str) -> Iterator[str]:
+def _colors(trace: Part, count: int, usual: str) -> Sequence[str]:
+    """Return the colour of each of a trace's signs."""
+    color = trace.get("marker", {}).get("color") or trace.get("line", {}).get("color") or usual
+    return color if isinstance(color, list | tuple) else [color] * count
+
+
+def _bar(
+    frame: _Frame, bar: Part, color: str, middle: float, half: float, length: tuple[float, float], text: str
+) -> Iterator[str]:
     (a, b), (low, high) = length, (middle - half, middle + half)
     is_flat = along(bar) == "x"
     one, other = (
         frame.point(bar, *((a, low) if is_flat else (low, a))),
         frame.point(bar, *((b, high) if is_flat else (high, b))),
     )
-    yield signs.box(one, other, bar.get("marker", {}).get("color", frame.color))
+    yield signs.box(one, other, color)
     if text and is_flat:
         yield signs.text(text, other[0] + 4, (one[1] + other[1]) / 2 + 4)
     elif text:
@@ -167,11 +177,11 @@ def _scatter(frame: _Frame, trace: Part) -> Iterator[str]:
     points = [None if x is None or y is None else frame.point(trace, x, y) for x, y in pairs]
     mode, opacity = trace.get("mode", "lines+markers"), trace.get("opacity", 1)
     line, marker = trace.get("line", {}), trace.get("marker", {})
-    color = marker.get("color") or line.get("color") or frame.color
+    colors = _colors(trace, len(points), frame.color)
     style: dict[str, Any] = {"width": line.get("width", 2), "dash": line.get("dash"), "opacity": opacity}
     if "lines" in mode:
-        yield from (signs.line(a, b, line.get("color", color), **style) for a, b in pairwise(points) if a and b)
-    colors = color if isinstance(color, list | tuple) else [color] * len(points)
+        ink = line.get("color") or next(iter(colors), frame.color)
+        yield from (signs.line(a, b, ink, **style) for a, b in pairwise(points) if a and b)
     if "markers" in mode:
         dots = zip(points, colors, strict=True)
         yield from (signs.marker(point, marker, own, opacity) for point, own in dots if point)

@@ -30,6 +30,25 @@ def sql(
     ``:query`` is the query vector, from ``vector`` or from the text ``query`` by ``table``'s model; other ``:name``
     come from ``params``. Nothing is added to the statements. Raises UsageError, QueryError, EmbedError.
     """
+    queries = bound(db, text, query=query, vector=vector, table=table, params=params, settings=settings)
+    done = [_run(db, sent) for sent in queries]
+    statuses = [rows.status for rows in done]
+    notices = tuple(notice for rows in done for notice in rows.notices)
+    status = " · ".join(statuses) if len(done) > 1 or not done[-1].columns else ""
+    return Result(db, queries[-1], done[-1].columns, done[-1].rows, done[-1].seconds, notices, status=status)
+
+
+def bound(
+    db: Database,
+    text: str,
+    *,
+    query: str | None = None,
+    vector: object = None,
+    table: str | None = None,
+    params: Mapping[str, object] | None = None,
+    settings: Sequence[tuple[str, str]] = (),
+) -> list[Query]:
+    """Return the messages that ``sql`` sends, one a statement; UsageError, EmbedError."""
     statements = sqltext.statements(text)
     if not statements:
         raise UsageError("there is no statement to run")
@@ -40,12 +59,7 @@ def sql(
     if any("query" in sqltext.placeholders(statement) for statement in statements):
         values |= _query_value(db, query, vector, table, values, statements)
     literals = tuple(sqltext.check_setting(name, value) for name, value in settings)
-    queries = [_query(statement, values, literals) for statement in statements]
-    done = [_run(db, sent) for sent in queries]
-    statuses = [rows.status for rows in done]
-    notices = tuple(notice for rows in done for notice in rows.notices)
-    status = " · ".join(statuses) if len(done) > 1 or not done[-1].columns else ""
-    return Result(db, queries[-1], done[-1].columns, done[-1].rows, done[-1].seconds, notices, status=status)
+    return [_query(statement, values, literals) for statement in statements]
 
 
 def _run(db: Database, query: Query) -> Rows:

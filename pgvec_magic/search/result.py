@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from .explanation import Explanation
+
 RANKS = frozenset(["vector_rank", "keyword_rank", "rank_before"])
 LEGS = {"vector": ("vector_rank", "vector_distance"), "keyword": ("keyword_rank", "keyword_score")}
 _SHORT_KEY = 12  # of the 44 characters that a picture has room for
@@ -111,6 +113,12 @@ class Result:
             kinds = {names[ours]: "Int64" if ours in RANKS else "float64" for ours in self.found.ours}
             frame = frame.astype(kinds)
         return frame
+
+    def explain(self) -> Explanation:
+        """Run the statement that gave these rows once more, as EXPLAIN, and return what Postgres did; QueryError."""
+        from .explaining import explained
+
+        return explained(self.db, self.query)
 
     def figure(self) -> go.Figure:
         """Draw the scores and their gaps; for hybrid, each row's share from the two legs and how ranks moved."""

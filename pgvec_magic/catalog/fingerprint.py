@@ -1,0 +1,107 @@
+"""What a plan depends on and does not say: settings in force, indexes as they are, sizes, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..db import Database, Rows
+from ..query import Query
+from .read import capabilities
+
+# EXPLAIN (SETTINGS) leaves out what extensions add, such as hnsw.ef_search. To be read in the plan's own transaction.
+SETTINGS = Query(
+    """
+SELECT name, current_setting(name) FROM pg_catalog.pg_settings
+WHERE name ~ '^(hnsw|ivfflat|diskann|vchordrq)[.]' OR name IN ('work_mem', 'shared_buffers', 'search_path')
+  OR source NOT IN ('default', 'override') AND (category LIKE 'Query Tuning%%' OR name = 'jit')
+ORDER BY name""",
+    reads=True,
+)
+_RELATIONS = """
+SELECT n.nspname, c.relname, greatest(c.reltuples, 0)::bigint, pg_relation_size(c.oid), s.n_dead_tup,
+  greatest(s.last_analyze, s.last_autoanalyze) IS NOT NULL
+FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS asked(schema, name)
+JOIN pg_catalog.pg_namespace AS n ON n.nspname = asked.schema
+JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = asked.name
+LEFT JOIN pg_catalog.pg_stat_all_tables AS s ON s.relid = c.oid
+ORDER BY 1, 2"""
+_INDEXES = """
+SELECT n.nspname, c.relname, x.relname, m.amname, pg_get_indexdef(i.indexrelid), i.indisvalid AND i.indisready,
+  pg_relation_size(x.oid)
+FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS asked(schema, name)
+JOIN pg_catalog.pg_namespace AS n ON n.nspname = asked.schema
+JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = asked.name
+JOIN pg_catalog.pg_index AS i ON i.indrelid = c.oid
+JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+JOIN pg_catalog.pg_am AS m ON m.oid = x.relam
+ORDER BY 1, 2, 3"""
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table as it was: rows as the planner last counted them, bytes without indexes and TOAST, rows that are dead."""
+
+    schema: str
+    name: str
+    rows: int
+    bytes: int
+    dead: int | None
+    analyzed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index as it was; one that is not ``valid`` is kept up to date and never used."""
+
+    schema: str
+    table: str
+    name: str
+    method: str
+    definition: str
+    valid: bool
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What was in force when a plan was made: versions, settings by name, the tables it read and their indexes."""
+
+    server: str
+    vector: str
+    settings: Mapping[str, str]
+    relations: tuple[Relation, ...] = ()
+    indexes: tuple[Index, ...] = ()
+
+    def changes(self, after: Fingerprint) -> list[str]:
+        """Return sentences on what is another now."""
+        said = [f"{what}: {one} → {other}" for what, one, other in self._versions(after) if one != other]
+        for name in sorted(self.settings.keys() | after.settings.keys()):
+            one, other = (each.settings.get(name, "its default") for each in (self, after))
+            said += [f"{name}: {one} → {other}"] if one != other else []
+        before, now = ({(i.schema, i.name): i for i in each.indexes} for each in (self, after))
+        said += [f"index {before[key].name} is gone" for key in sorted(before.keys() - now.keys())]
+        said += [f"new index: {now[key].definition}" for key in sorted(now.keys() - before.keys())]
+        for key in sorted(before.keys() & now.keys()):
+            if before[key].definition != now[key].definition:
+                said.append(f"index {key[1]}: {before[key].definition} → {now[key].definition}")
+            if before[key].valid != now[key].valid:
+                said.append(f"index {key[1]} is {'valid' if now[key].valid else 'invalid'} now")
+        return said
+
+    def _versions(self, after: Fingerprint) -> list[tuple[str, str, str]]:
+        return [("PostgreSQL", self.server, after.server), ("pgvector", self.vector, after.vector)]
+
+
+def fingerprint(db: Database, settings: Rows, tables: Iterable[tuple[str, str]]) -> Fingerprint:
+    """Return what a plan depends on, from what ``SETTINGS`` gave and the tables, (schema, name), that it reads."""
+    able, asked = capabilities(db), sorted(set(tables))
+    params = {"schemas": [schema for schema, _ in asked], "names": [name for _, name in asked]}
+    relations, indexes = (db.run(Query(sql, params, reads=True)).rows for sql in (_RELATIONS, _INDEXES))
+    return Fingerprint(
+        server=able.server_version,
+        vector=able.vector_version,
+        settings=dict(settings.rows),
+        relations=tuple(Relation(*row) for row in relations),
+        indexes=tuple(Index(*row) for row in indexes),
+    )

@@ -1,0 +1,92 @@
+"""What Postgres does for a search or a statement: the same message, in a transaction that is undone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from .. import catalog, plan, sqltext
+from ..db import Database
+from ..errors import UsageError, did_you_mean
+from ..plan import Plan
+from ..query import Query, Search
+from .explanation import Explanation
+from .people import bound
+from .run import dry_run
+
+_EXPLAINED = frozenset(["SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE"])
+_OF_SQL = frozenset(["query", "vector", "table", "params", "settings"])
+_SERIALIZE = 170_000  # the version that knows SERIALIZE and MEMORY
+
+
+def explain(
+    db: Database,
+    table: str | Search | None = None,
+    text: str | None = None,
+    *,
+    sql: str | None = None,
+    analyze: bool = True,
+    **options: Any,
+) -> Explanation:
+    """Run a search, or a statement of ``sql``, as EXPLAIN and return what Postgres did.
+
+    The options are those of ``search``, or ``query``, ``vector``, ``params`` and ``settings`` as for ``sql``. What is
+    sent is the same: statement, values, settings; a statement that writes is rolled back. Without ``analyze`` it is
+    planned and not run. Raises UsageError, QueryError, EmbedError.
+    """
+    if sql is not None:
+        query = _statement(db, sql, table, text, options)
+    elif table is not None:
+        query = dry_run(db, table, text, **options)
+    else:
+        raise UsageError("there is nothing to explain", 'name a table and a text, or give sql="SELECT …"')
+    return explained(db, query, analyze=analyze)
+
+
+def explained(db: Database, query: Query, *, analyze: bool = True) -> Explanation:
+    """Explain a message as it would be sent; QueryError."""
+    able = catalog.capabilities(db)
+    wanted = ["VERBOSE", "SETTINGS", "FORMAT JSON"]
+    if analyze:
+        wanted = ["ANALYZE", "BUFFERS", *(["SERIALIZE", "MEMORY"] if able.server >= _SERIALIZE else []), *wanted]
+    settings = (*((("transaction_read_only", "on"),) if query.reads else ()), *query.settings)
+    asked = replace(query, sql=f"EXPLAIN ({', '.join(wanted)})\n{query.sql}", settings=settings)
+    told, in_force = db.rehearse([asked, catalog.SETTINGS])
+    found = plan.read(told.rows[0][0])
+    return Explanation(found, query, catalog.fingerprint(db, in_force, _tables(found)), told.notices)
+
+
+def read_plan(text: str) -> Explanation:
+    """Return what a pasted EXPLAIN says, as text or JSON; UsageError for what is no plan."""
+    return Explanation(plan.read(text))
+
+
+def _tables(found: Plan) -> list[tuple[str, str]]:
+    """Return the tables that a plan reads, as (schema, name)."""
+    named = (node.details for node in found.nodes if "Relation Name" in node.details)
+    return [(str(details.get("Schema", "public")), str(details["Relation Name"])) for details in named]
+
+
+def _statement(
+    db: Database, sql: str, table: str | Search | None, text: str | None, options: Mapping[str, Any]
+) -> Query:
+    """Return the one statement there is to explain; UsageError for what EXPLAIN cannot run and undo."""
+    if text is not None or isinstance(table, Search):
+        raise UsageError("a search and sql= cannot both be explained", "give one of them")
+    for name in sorted(options.keys() - _OF_SQL):
+        raise UsageError(f"explain(sql=…) has no option {name!r}", did_you_mean(name, _OF_SQL))
+    _check(sqltext.statements(sql))
+    (query,) = bound(db, sql, table=table, **options)
+    return query
+
+
+def _check(statements: Sequence[str]) -> None:
+    if len(statements) != 1:
+        what = f"{len(statements)} statements" if statements else "no statement"
+        raise UsageError(f"there is {what} to explain", "explain one at a time")
+    command = sqltext.command(statements[0])
+    if command == "EXPLAIN":
+        raise UsageError("the statement is an EXPLAIN itself", "leave EXPLAIN and its options out")
+    if command not in _EXPLAINED:
+        raise UsageError(f"{command or 'this'} has no plan", f"explain one of {', '.join(sorted(_EXPLAINED))}")

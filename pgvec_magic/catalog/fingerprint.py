@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..db import Database, Rows
@@ -20,7 +20,8 @@ ORDER BY name""",
 )
 _RELATIONS = """
 SELECT n.nspname, c.relname, greatest(c.reltuples, 0)::bigint, pg_relation_size(c.oid), s.n_dead_tup,
-  greatest(s.last_analyze, s.last_autoanalyze) IS NOT NULL
+  greatest(s.last_analyze, s.last_autoanalyze) IS NOT NULL, row_security_active(c.oid),
+  coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0)
 FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS asked(schema, name)
 JOIN pg_catalog.pg_namespace AS n ON n.nspname = asked.schema
 JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = asked.name
@@ -28,7 +29,13 @@ LEFT JOIN pg_catalog.pg_stat_all_tables AS s ON s.relid = c.oid
 ORDER BY 1, 2"""
 _INDEXES = """
 SELECT n.nspname, c.relname, x.relname, m.amname, pg_get_indexdef(i.indexrelid), i.indisvalid AND i.indisready,
-  pg_relation_size(x.oid)
+  pg_relation_size(x.oid), pg_get_indexdef(i.indexrelid, 1, true), pg_get_expr(i.indpred, i.indrelid, true),
+  ARRAY(
+    SELECT DISTINCT o.oprname::text FROM pg_catalog.pg_opclass AS k
+    JOIN pg_catalog.pg_amop AS p ON p.amopfamily = k.opcfamily AND p.amoppurpose = 'o'
+      AND p.amoplefttype = k.opcintype
+    JOIN pg_catalog.pg_operator AS o ON o.oid = p.amopopr WHERE k.oid = i.indclass[0]),
+  coalesce(x.reloptions, '{}')
 FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS asked(schema, name)
 JOIN pg_catalog.pg_namespace AS n ON n.nspname = asked.schema
 JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = asked.name
@@ -37,10 +44,16 @@ JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_am AS m ON m.oid = x.relam
 ORDER BY 1, 2, 3"""
 
+_EXACT_METHODS = frozenset(["gist", "spgist"])  # which Postgres itself brings, for points and the like
+
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table as it was: rows as the planner last counted them, bytes without indexes and TOAST, rows that are dead."""
+    """A table as it was: rows as the planner last counted them, rows that are dead, and bytes without its indexes.
+
+    ``bytes`` are what the planner thinks a scan reads, ``toast`` what lies beside, such as long vectors;
+    ``row_security`` tells whether policies choose the rows.
+    """
 
     schema: str
     name: str
@@ -48,11 +61,17 @@ class Relation:
     bytes: int
     dead: int | None
     analyzed: bool
+    row_security: bool = False
+    toast: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index as it was; one that is not ``valid`` is kept up to date and never used."""
+    """An index as it was; one that is not ``valid`` is kept up to date and never used.
+
+    ``key`` is the column or expression that is indexed (of several the first), ``where`` the condition of a partial
+    index, ``operators`` what it gives rows in the order of, such as ``<=>``.
+    """
 
     schema: str
     table: str
@@ -61,6 +80,15 @@ class Index:
     definition: str
     valid: bool
     bytes: int
+    key: str
+    where: str | None
+    operators: Sequence[str]
+    options: Sequence[str]
+
+    @property
+    def of_vectors(self) -> bool:
+        """Whether it gives rows by distance, approximately: whatever extension its access method comes from."""
+        return bool(self.operators) and self.method not in _EXACT_METHODS
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .. import figures, plan, render
 from ..catalog import Fingerprint
+from ..diagnose import Facts, Finding, diagnose
 from ..errors import UsageError
 from ..plan import Node, Plan
 from ..query import Query
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _BLANK = "\u2800"  # an empty sign that is no space: spaces at the beginning of a cell would be lost
-_VECTOR_METHODS = frozenset(["hnsw", "ivfflat", "diskann", "vchordrq"])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,6 +33,11 @@ class Explanation:
     query: Query | None = None
     fingerprint: Fingerprint | None = None
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong, the gravest first; empty when all is well."""
+        return diagnose(Facts(self.plan, self.fingerprint, self.query.sql if self.query else None))
 
     @property
     def json(self) -> str:
@@ -70,6 +75,12 @@ class Explanation:
         return {"text/html": render.html(grid), "text/plain": render.text(grid)}
 
     @property
+    def _notes(self) -> tuple[str, ...]:
+        """What the server said, and each finding with what mends it."""
+        told = (f"{each} ({each.rule})" + (f" → {each.fix}" if each.fix else "") for each in self.findings)
+        return (*self.notes, *told)
+
+    @property
     def _total(self) -> str:
         if self.plan.execution is not None:
             return f"executed in {plan.milliseconds(self.plan.execution)}"
@@ -86,7 +97,7 @@ class Explanation:
         most = max((self._own(node) for node, _ in self._lines), default=1.0)
         counts = frozenset(names[2:])
         return render.Grid(
-            tuple(names), rows, tuple(self._facts()), self.notes, bars={names[1]: (0.0, most or 1.0)}, counts=counts
+            tuple(names), rows, tuple(self._facts()), self._notes, bars={names[1]: (0.0, most or 1.0)}, counts=counts
         )
 
     def _cells(self, node: Node, label: str, names: list[str]) -> Iterator[object]:
@@ -122,7 +133,7 @@ class Explanation:
     @cached_property
     def _vector_indexes(self) -> frozenset[str]:
         known = self.fingerprint.indexes if self.fingerprint else ()
-        return frozenset(index.name for index in known if index.method in _VECTOR_METHODS)
+        return frozenset(index.name for index in known if index.of_vectors)
 
     def _is_vector_scan(self, node: Node) -> bool:
         """Whether a step reads a vector index: by the catalog, or as only an index that gives distances is read."""

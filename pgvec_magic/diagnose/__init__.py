@@ -1,0 +1,19 @@
+"""A plan and what was in force -> findings: what is wrong, why, and what mends it. Silent when all is well."""
+
+from __future__ import annotations
+
+from .facts import Facts
+from .finding import SEVERITIES, Finding
+from .rows import order, short
+from .shape import shape
+
+_RULES = (short, shape, order)
+
+
+def diagnose(facts: Facts) -> tuple[Finding, ...]:
+    """Return what is wrong, the gravest first, of equal ones in the order of the plan."""
+    found = [finding for rule in _RULES for finding in rule(facts)]
+    return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.step or 0)))
+
+
+__all__ = ["Facts", "Finding", "diagnose"]

@@ -1,0 +1,121 @@
+"""What rules look at: the plan, and what was in force when it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+from ..catalog import Fingerprint, Index, Relation
+from ..plan import Node, Plan
+from ..sqltext import tokens
+from .keys import SortKey, sort_keys
+
+_SCANS_OF_ROWS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan", "Sample Scan")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A plan, what is known beside it (nothing of a pasted one), and the statement."""
+
+    plan: Plan
+    fingerprint: Fingerprint | None = None
+    sql: str | None = None
+
+    @cached_property
+    def parents(self) -> dict[int, Node]:
+        """Each node's parent, by its number."""
+        return self.plan.parents()
+
+    def above(self, node: Node) -> Iterator[Node]:
+        """Yield what a node works for, the nearest first."""
+        while (parent := self.parents.get(node.number)) is not None:
+            yield parent
+            node = parent
+
+    def setting(self, name: str, usual: str) -> str:
+        """Return a setting's value when the plan was made, or what it usually is where that is not known."""
+        return self.fingerprint.settings.get(name, usual) if self.fingerprint else usual
+
+    @property
+    def server(self) -> int:
+        """The major version; the newest where it is not known, of which the least is wrong."""
+        return int(self.fingerprint.server.partition(".")[0]) if self.fingerprint else 18
+
+    def relation(self, node: Node) -> Relation | None:
+        """Return the table that a scan reads, where it is known."""
+        known = self.fingerprint.relations if self.fingerprint else ()
+        schema = node.details.get("Schema")
+        return next((r for r in known if r.name == node.relation and schema in (None, r.schema)), None)
+
+    def indexes(self, node: Node) -> tuple[Index, ...]:
+        """Return the indexes of the table that a scan reads."""
+        known = self.fingerprint.indexes if self.fingerprint else ()
+        schema = node.details.get("Schema")
+        return tuple(i for i in known if i.table == node.relation and schema in (None, i.schema))
+
+    def index(self, node: Node) -> Index | None:
+        """Return the index that a scan reads, where it is known."""
+        return next((i for i in self.indexes(node) if i.name == node.index), None)
+
+    def is_ann(self, node: Node) -> bool:
+        """Whether a node reads a vector index in the order of a distance."""
+        return node.kind == "Index Scan" and any(key.operator for key in sort_keys(node, "Order By"))
+
+    @cached_property
+    def ann_scans(self) -> tuple[Node, ...]:
+        """The scans of vector indexes."""
+        return tuple(node for node in self.plan.nodes if self.is_ann(node))
+
+    @cached_property
+    def exact_sorts(self) -> tuple[tuple[Node, SortKey], ...]:
+        """The sorts by a distance to whose rows no vector index led: each with the key that has the distance."""
+        sorts = (node for node in self.plan.nodes if node.kind in ("Sort", "Incremental Sort"))
+        return tuple(
+            (node, key)
+            for node in sorts
+            for key in sort_keys(node)[:1]
+            if key.is_distance and not any(self.is_ann(below) or below.kind == "CTE Scan" for below in node.walk())
+        )
+
+    def scans_below(self, node: Node) -> list[Node]:
+        """Return the scans of tables below a node."""
+        return [below for below in node.walk() if below.kind in _SCANS_OF_ROWS and below.relation]
+
+    def asked(self, limit: Node) -> float:
+        """Return how many rows a LIMIT asks for, in one loop.
+
+        The plan tells what the planner expects of it, which is fewer where it expects few rows to pass a filter: what
+        the statement says goes before that, where it is clear which LIMIT of it this is.
+        """
+        said = _limits(self.sql or "")
+        is_last = not any(above.kind == "Limit" for above in self.above(limit))
+        outer = [number for number, depth in said if depth == 0]
+        if is_last and outer and not any(n.details.get("Subplan Name") for n in (limit, *self.above(limit))):
+            return outer[-1]
+        return said[0][0] if len(said) == 1 else limit.estimate or 0.0
+
+    def limit(self, node: Node) -> Node | None:
+        """Return the LIMIT that a node works for, if nothing between needs all of its rows."""
+        for above in self.above(node):
+            if above.kind == "Limit":
+                return above
+            if above.kind not in _PASS_ON:
+                return None
+        return None
+
+
+def _limits(sql: str) -> list[tuple[float, int]]:
+    """Return the numbers behind each LIMIT of a statement, and in how many parentheses it stands."""
+    found = [token for token in tokens(sql) if token.kind not in ("space", "comment")]
+    limits, depth = [], 0
+    for token, after in pairwise(found):
+        depth += (token.text == "(") - (token.text == ")")
+        if token.text.upper() == "LIMIT" and after.kind == "number":
+            limits.append((float(after.text), depth))
+    return limits
+
+
+# What gives rows on as they come.
+_PASS_ON = ("Gather Merge", "Gather", "Sort", "Incremental Sort", "Result", "Subquery Scan", "Merge Append", "LockRows")

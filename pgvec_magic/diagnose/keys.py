@@ -1,0 +1,113 @@
+"""The keys that rows are sorted by -> which distance stands in them, and in what shape."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..metric import METRICS
+from ..plan import Node
+from ..sqltext import Token, tokens
+
+OPERATORS = frozenset(metric.operator for metric in METRICS.values())
+FUNCTIONS = {
+    "cosine_distance": "<=>",
+    "l2_distance": "<->",
+    "inner_product": "<#>",
+    "vector_negative_inner_product": "<#>",
+    "l1_distance": "<+>",
+    "hamming_distance": "<~>",
+    "jaccard_distance": "<%>",
+}
+_WRITTEN_OUT = re.compile(r'OPERATOR\((?:(?:\w+|"[^"]+")\.)?([^\w)\s]+)\)')
+_ENDING = re.compile(r"\s+(DESC|ASC|NULLS (FIRST|LAST))\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """A key: its text without what stands behind it, and the distance in it.
+
+    ``left`` and ``right`` are the operands of ``operator``, or the arguments of ``function``; ``bare`` tells whether
+    the key is nothing but the distance, which is what a vector index gives.
+    """
+
+    text: str
+    operator: str | None
+    function: str | None
+    left: str
+    right: str
+    bare: bool
+    descending: bool
+    nulls_first: bool
+
+    @property
+    def is_distance(self) -> bool:
+        """Whether a distance stands in it."""
+        return self.operator is not None
+
+
+def sort_keys(node: Node, name: str = "Sort Key") -> list[SortKey]:
+    """Return the keys of a node."""
+    found = node.details.get(name, [])
+    return [sort_key(str(key)) for key in (found if isinstance(found, list) else [found])]
+
+
+def sort_key(text: str) -> SortKey:
+    """Return what one key says."""
+    descending = nulls_first = False
+    while ending := _ENDING.search(text):
+        descending |= ending[1] == "DESC"
+        nulls_first |= ending[2] == "FIRST"
+        text = text[: ending.start()]
+    text = _peeled(_WRITTEN_OUT.sub(r"\1", text))
+    found = tokens(text)
+    depths = _depths(found)
+    at = next((i for i, token in enumerate(found) if _operator(found, i)), None)
+    if at is None:
+        return _of_function(text, found, descending, nulls_first)
+    left, right = _operands(found, depths, at)
+    bare = depths[at] == 0 and not any(t.kind == "operator" for i, t in enumerate(found) if i != at and depths[i] == 0)
+    return SortKey(text, _operator(found, at), None, left, right, bare, descending, nulls_first)
+
+
+def _operator(found: list[Token], at: int) -> str | None:
+    """Return the distance that a token is the operator of."""
+    return found[at].text if found[at].kind in ("operator", "other") and found[at].text in OPERATORS else None
+
+
+def _of_function(text: str, found: list[Token], descending: bool, nulls_first: bool) -> SortKey:
+    name = next((t.text for t in found if t.kind == "word" and t.text in FUNCTIONS), None)
+    if name is None:
+        return SortKey(text, None, None, "", "", False, descending, nulls_first)
+    bare = bool(re.match(rf"(\w+\.)?{name}\(", text)) and text.endswith(")")
+    left, _, right = text.partition("(")[2].removesuffix(")").partition(", ")
+    return SortKey(text, FUNCTIONS[name], name, left.strip(), right.strip(), bare, descending, nulls_first)
+
+
+def _depths(found: list[Token]) -> list[int]:
+    depths, depth = [], 0
+    for token in found:
+        depth -= token.text == ")"
+        depths.append(depth)
+        depth += token.text == "("
+    return depths
+
+
+def _operands(found: list[Token], depths: list[int], at: int) -> tuple[str, str]:
+    """Return what stands on both sides of an operator, within its parentheses."""
+    level = depths[at]
+    ends = [i for i, token in enumerate(found) if depths[i] < level or (token.text == "," and depths[i] == level)]
+    start = max((i + 1 for i in ends if i < at), default=0)
+    end = min((i for i in ends if i > at), default=len(found))
+    return ("".join(t.text for t in found[start:at]).strip(), "".join(t.text for t in found[at + 1 : end]).strip())
+
+
+def _peeled(text: str) -> str:
+    """Return a text without the parentheses around all of it."""
+    text = text.strip()
+    while text.startswith("(") and text.endswith(")"):
+        depths = _depths(tokens(text))
+        if any(depth == 0 for depth in depths[1:-1]):
+            break
+        text = text[1:-1].strip()
+    return text

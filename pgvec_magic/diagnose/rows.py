@@ -1,0 +1,121 @@
+"""Rules on what a scan of a vector index gave: fewer rows than asked for, or not quite in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..plan import Node
+from ..plan.words import count, rows
+from .facts import Facts
+from .finding import Finding
+
+_MOST_EF_SEARCH = 1_000
+_NEARLY = 0.95
+_ITERATIVE = "SET LOCAL hnsw.iterative_scan = 'relaxed_order'"
+
+
+def short(facts: Facts) -> Iterator[Finding]:
+    """Yield why a search gave fewer rows than it was asked for; nothing where it gave them all."""
+    for scan in facts.ann_scans:
+        limit = facts.limit(scan)
+        if limit is None or not limit.loops or limit.rows is None or scan.rows is None:
+            continue
+        wanted = facts.asked(limit) * limit.loops
+        if limit.rows < wanted and not _has_no_more(facts, scan):
+            yield _why_short(facts, scan, limit.rows, wanted)
+
+
+def _has_no_more(facts: Facts, scan: Node) -> bool:
+    """Whether the scan saw every row that the table has."""
+    relation = facts.relation(scan)
+    seen = (scan.rows or 0) + scan.removed()
+    return relation is not None and relation.analyzed and seen >= relation.rows * max(scan.loops or 1, 1)
+
+
+def _why_short(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
+    index = facts.index(scan)
+    if index is not None and index.method == "ivfflat":
+        return _ivfflat(facts, scan, got, wanted)
+    mode = facts.setting("hnsw.iterative_scan", "off")
+    if mode != "off":
+        return _gave_up(facts, scan, got, wanted)
+    return _filtered(facts, scan, got, wanted) if scan.removed() else _too_few(facts, scan, got, wanted)
+
+
+def _filtered(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
+    relation, removed = facts.relation(scan), scan.removed()
+    guarded = relation is not None and relation.row_security
+    what = "the policy or the filter" if guarded else "the filter"
+    why = (
+        f"the index gave {rows((scan.rows or 0) + removed)}, about as many as hnsw.ef_search ="
+        f" {facts.setting('hnsw.ef_search', '40')} lets it, and {what} removed {count(removed)} of them:"
+        f" {count(got)} of {rows(wanted)} are left"
+    )
+    title = "the filter leaves too few rows"
+    return Finding("R42" if guarded else "R41", "error", title, why, _ITERATIVE, scan.number)
+
+
+def _too_few(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
+    depth, relation = int(facts.setting("hnsw.ef_search", "40")), facts.relation(scan)
+    given = (scan.rows or 0) / max(scan.loops or 1, 1)
+    if relation is not None and relation.dead and given < _NEARLY * depth:
+        why = (
+            f"the index gave {rows(given)} though hnsw.ef_search = {depth}, and the table has {relation.dead:,} dead"
+            f" rows, which still take their places among those: {count(got)} of {rows(wanted)} are left"
+        )
+        fix = f'VACUUM "{relation.schema}"."{relation.name}"'
+        return Finding("R47", "error", "dead rows take the places", why, fix, scan.number)
+    why = f"a scan gives at most hnsw.ef_search = {depth} rows, and {count(wanted)} are asked for: {count(got)} came"
+    fix = f"SET LOCAL hnsw.ef_search = {round(wanted)}" if wanted <= _MOST_EF_SEARCH else _ITERATIVE
+    return Finding("R40", "error", "more rows are asked for than the scan gives", why, fix, scan.number)
+
+
+def _gave_up(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
+    most = int(facts.setting("hnsw.max_scan_tuples", "20000"))
+    seen = ((scan.rows or 0) + scan.removed()) / max(scan.loops or 1, 1)
+    if seen >= _NEARLY * most:
+        why = (
+            f"the scan went on until it had seen {rows(seen)}, as hnsw.max_scan_tuples = {most} says, and the filter"
+            f" left {count(got)} of {rows(wanted)}"
+        )
+        fix = "search exactly, by an index on the filter's column; or SET LOCAL hnsw.max_scan_tuples higher"
+        return Finding("R43", "error", "the scan gave up", why, fix, scan.number)
+    why = (
+        f"the scan stopped after {rows(seen)}, before hnsw.max_scan_tuples = {most}: the memory for what it has seen,"
+        f" work_mem × hnsw.scan_mem_multiplier, was full; {count(got)} of {rows(wanted)} came"
+    )
+    fix = "SET LOCAL hnsw.scan_mem_multiplier = 4"
+    return Finding("R44", "error", "the scan ran out of memory", why, fix, scan.number)
+
+
+def _ivfflat(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
+    probes = int(facts.setting("ivfflat.probes", "1"))
+    removed = f", and the filter removed {count(scan.removed())} of them" if scan.removed() else ""
+    why = (
+        f"the {'list' if probes == 1 else f'{probes} lists'} that ivfflat.probes = {probes} looks into had"
+        f" {rows((scan.rows or 0) + scan.removed())}{removed}: {count(got)} of {rows(wanted)} came"
+    )
+    fix = "SET LOCAL ivfflat.iterative_scan = 'relaxed_order'"
+    return Finding("R41" if scan.removed() else "R40", "error", "too few lists are looked into", why, fix, scan.number)
+
+
+def order(facts: Facts) -> Iterator[Finding]:
+    """Yield where rows may come slightly out of order: a relaxed scan that nothing sorts again."""
+    for scan in facts.ann_scans:
+        index = facts.index(scan)
+        family = "ivfflat" if index is not None and index.method == "ivfflat" else "hnsw"
+        if facts.setting(f"{family}.iterative_scan", "off") != "relaxed_order" or not scan.executed:
+            continue
+        if any(above.kind == "Sort" for above in facts.above(scan)) or _is_in_cte(facts, scan):
+            continue
+        why = f"{family}.iterative_scan = relaxed_order gives rows nearly in order, and nothing sorts them again"
+        fix = "put it into WITH … AS MATERIALIZED (…) and ORDER BY distance + 0 outside; or strict_order"
+        yield Finding("R45", "warning", "rows may be out of order", why, fix, scan.number)
+
+
+def _is_in_cte(facts: Facts, scan: Node) -> bool:
+    """Whether the scan fills a CTE that is sorted where it is read."""
+    names = [str(n.details.get("Subplan Name", "")) for n in (scan, *facts.above(scan))]
+    ctes = {name.removeprefix("CTE ") for name in names if name.startswith("CTE ")}
+    sorts = [node for node in facts.plan.nodes if node.kind == "Sort"]
+    return any(below.details.get("CTE Name") in ctes for sort in sorts for below in sort.walk())

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,9 @@ from psycopg2.extensions import connection
 
 import pgvec_magic as pv
 from pgvec_magic.db import Database
+from pgvec_magic.diagnose import Facts, Finding, diagnose
 from pgvec_magic.diagnose.keys import sort_key
+from pgvec_magic.plan import read
 
 V = np.array([1, 2, 3], np.float32)
 NEAR = "SELECT id FROM docs ORDER BY embedding <=> :query LIMIT 10"
@@ -39,6 +43,7 @@ class Sick:
 
 HALF = "DROP INDEX docs_hnsw; CREATE INDEX docs_half ON docs USING hnsw ((embedding::halfvec(3)) halfvec_cosine_ops)"
 BITS = "DROP INDEX docs_hnsw; CREATE INDEX ON docs USING hnsw ((binary_quantize(embedding)::bit(3)) bit_hamming_ops)"
+LISTS = "DROP INDEX docs_hnsw; CREATE INDEX ON docs USING ivfflat (embedding vector_cosine_ops) WITH (lists = 20)"
 SICK = {
     "similarity": Sick("R01", "SELECT id FROM docs ORDER BY 1 - (embedding <=> :query) DESC LIMIT 10", NEAR),
     "descending": Sick("R02", "SELECT id FROM docs ORDER BY embedding <=> :query DESC LIMIT 10", NEAR),
@@ -111,6 +116,48 @@ SICK = {
         settings={"enable_seqscan": "off", "enable_sort": "off"},
         cured_settings={"hnsw.iterative_scan": "relaxed_order"},
     ),
+    "offset": Sick(
+        "R40",
+        "SELECT id FROM docs ORDER BY embedding <=> :query LIMIT 10 OFFSET 50",
+        cured_settings={"hnsw.ef_search": "60"},
+    ),
+    "dead rows": Sick(
+        "R47",
+        NEAR,
+        before="DELETE FROM docs WHERE embedding <=> '[1,2,3]' < 0.1; SELECT pg_stat_force_next_flush(); ANALYZE docs;"
+        "INSERT INTO docs SELECT i + 9000, 1, '', '[-1,-1,-1]' FROM generate_series(1, 900) AS i",
+        cure="VACUUM docs",
+    ),
+    "distinct": Sick(
+        "R12",
+        "SELECT * FROM (SELECT DISTINCT ON (tenant) id, embedding <=> :query AS d FROM docs"
+        " ORDER BY tenant, embedding <=> :query) x ORDER BY d LIMIT 10",
+        NEAR,
+    ),
+    "grouped": Sick("R12", "SELECT tenant, min(embedding <=> :query) FROM docs GROUP BY 1 ORDER BY 2 LIMIT 10", NEAR),
+    "another key first": Sick("R17", "SELECT id FROM docs ORDER BY tenant, embedding <=> :query LIMIT 10", NEAR),
+    "joined": Sick(
+        "R18",
+        "SELECT d.id FROM docs d JOIN tenants t ON t.id = d.tenant WHERE t.kind = 3"
+        " ORDER BY d.embedding <=> :query LIMIT 10",
+        "WITH near AS MATERIALIZED (SELECT * FROM docs ORDER BY embedding <=> :query LIMIT 40)"
+        " SELECT near.id FROM near JOIN tenants t ON t.id = near.tenant WHERE t.kind = 3 LIMIT 10",
+        before="CREATE TABLE tenants AS SELECT i AS id, i % 50 AS kind FROM generate_series(0, 499) AS i; ANALYZE",
+    ),
+    "all lists": Sick(
+        "R30",
+        NEAR,
+        before=LISTS,
+        settings={"ivfflat.probes": "20"},
+        cured_settings={"ivfflat.probes": "4"},
+    ),
+    "few lists": Sick(
+        "R40",
+        "SELECT id FROM docs ORDER BY embedding <=> :query LIMIT 400",
+        before=LISTS,
+        settings={"ivfflat.probes": "1", "enable_seqscan": "off"},
+        cured_settings={"ivfflat.iterative_scan": "relaxed_order", "ivfflat.max_probes": "20"},
+    ),
     "gave up": Sick(
         "R43",
         "SELECT id FROM docs WHERE content LIKE '%77' AND tenant < 100 ORDER BY embedding <=> :query LIMIT 10",
@@ -147,7 +194,7 @@ def docs(raw: connection) -> connection:
 
 def execute(raw: connection, sql: str) -> None:
     with raw.cursor() as cursor:
-        for statement in sql.split(";") if "CONCURRENTLY" in sql else [sql]:
+        for statement in sql.split(";") if "BEGIN" not in sql else [sql]:
             cursor.execute(statement)
 
 
@@ -187,6 +234,26 @@ def test_searches_of_ours_are_well(db: Database, docs: connection) -> None:
     ):
         found = pv.explain(db, "docs", vector=V, **options)
         assert found.findings == (), (options, repr(found))
+
+
+def test_a_plan_made_without_values_is_known(db: Database, docs: connection) -> None:
+    execute(docs, "PREPARE near(vector, int) AS SELECT id FROM docs ORDER BY embedding <=> $1 LIMIT $2")
+    with docs.cursor() as cursor:
+        cursor.execute("SET plan_cache_mode = force_generic_plan; SET random_page_cost = 1000")
+        cursor.execute("EXPLAIN (ANALYZE, VERBOSE, FORMAT JSON) EXECUTE near('[1,2,3]', 10)")
+        plan = read(cursor.fetchall()[0][0])
+    fingerprint = explained(db, NEAR, {}).fingerprint
+    assert [finding.rule for finding in diagnose(Facts(plan, fingerprint))] == ["R22"]
+
+
+def test_every_finding_has_its_entry() -> None:
+    root = Path(pv.__file__).parent
+    told = re.findall(r"^### ([RH]\d\d)$", (root.parent / "docs" / "findings.md").read_text(), re.MULTILINE)
+    known = {
+        rule for file in (root / "diagnose").glob("*.py") for rule in re.findall(r'"([RH]\d\d)"', file.read_text())
+    }
+    assert sorted(told) == sorted(known)
+    assert Finding("R04", "error", "", "").link == "docs/findings.md#r04"
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from .facts import Facts
 from .finding import SEVERITIES, Finding
-from .rows import order, short
+from .rows import lists, order, short
 from .shape import shape
 
-_RULES = (short, shape, order)
+_RULES = (short, shape, order, lists)
 
 
 def diagnose(facts: Facts) -> tuple[Finding, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,12 +73,8 @@ class Facts:
     def exact_sorts(self) -> tuple[tuple[Node, SortKey], ...]:
         """The sorts by a distance to whose rows no vector index led: each with the key that has the distance."""
         sorts = (node for node in self.plan.nodes if node.kind in ("Sort", "Incremental Sort"))
-        return tuple(
-            (node, key)
-            for node in sorts
-            for key in sort_keys(node)[:1]
-            if key.is_distance and not any(self.is_ann(below) or below.kind == "CTE Scan" for below in node.walk())
-        )
+        exact = (n for n in sorts if not any(self.is_ann(below) or below.kind == "CTE Scan" for below in n.walk()))
+        return tuple((node, key) for node in exact for key in [k for k in sort_keys(node) if k.is_distance][:1])
 
     def scans_below(self, node: Node) -> list[Node]:
         """Return the scans of tables below a node."""
@@ -89,12 +86,22 @@ class Facts:
         The plan tells what the planner expects of it, which is fewer where it expects few rows to pass a filter: what
         the statement says goes before that, where it is clear which LIMIT of it this is.
         """
-        said = _limits(self.sql or "")
+        said = _numbers(self.sql or "", "LIMIT")
         is_last = not any(above.kind == "Limit" for above in self.above(limit))
         outer = [number for number, depth in said if depth == 0]
         if is_last and outer and not any(n.details.get("Subplan Name") for n in (limit, *self.above(limit))):
             return outer[-1]
         return said[0][0] if len(said) == 1 else limit.estimate or 0.0
+
+    @property
+    def offset(self) -> float:
+        """How many rows the statement skips at its end."""
+        return next((number for number, depth in _numbers(self.sql or "", "OFFSET") if depth == 0), 0.0)
+
+    def is_generic(self, key: SortKey) -> bool:
+        """Whether a key compares with a parameter whose value the planner did not know: ``$1``, and no sub-plan's."""
+        names = {side for side in (key.left, key.right) if re.fullmatch(r"\$\d+", side)}
+        return any(not any(name in str(n.details.get("Subplan Name")) for n in self.plan.nodes) for name in names)
 
     def limit(self, node: Node) -> Node | None:
         """Return the LIMIT that a node works for, if nothing between needs all of its rows."""
@@ -106,15 +113,15 @@ class Facts:
         return None
 
 
-def _limits(sql: str) -> list[tuple[float, int]]:
-    """Return the numbers behind each LIMIT of a statement, and in how many parentheses it stands."""
+def _numbers(sql: str, word: str) -> list[tuple[float, int]]:
+    """Return the numbers behind a word, such as LIMIT, and in how many parentheses each stands."""
     found = [token for token in tokens(sql) if token.kind not in ("space", "comment")]
-    limits, depth = [], 0
+    numbers, depth = [], 0
     for token, after in pairwise(found):
         depth += (token.text == "(") - (token.text == ")")
-        if token.text.upper() == "LIMIT" and after.kind == "number":
-            limits.append((float(after.text), depth))
-    return limits
+        if token.text.upper() == word and after.kind == "number":
+            numbers.append((float(after.text), depth))
+    return numbers
 
 
 # What gives rows on as they come.

@@ -21,5 +21,10 @@ class Finding:
     fix: str | None = None
     step: int | None = None
 
+    @property
+    def link(self) -> str:
+        """Where its entry stands, in the project's docs."""
+        return f"docs/findings.md#{self.rule.lower()}"
+
     def __str__(self) -> str:
         return f"{self.title}: {self.why}"

@@ -8,6 +8,7 @@ from ..plan import Node
 from ..plan.words import count, rows
 from .facts import Facts
 from .finding import Finding
+from .keys import sort_keys
 
 _MOST_EF_SEARCH = 1_000
 _NEARLY = 0.95
@@ -20,9 +21,12 @@ def short(facts: Facts) -> Iterator[Finding]:
         limit = facts.limit(scan)
         if limit is None or not limit.loops or limit.rows is None or scan.rows is None:
             continue
+        if any(facts.is_generic(key) for key in sort_keys(scan, "Order By")):
+            continue  # what the LIMIT is was not known either
         wanted = facts.asked(limit) * limit.loops
         if limit.rows < wanted and not _has_no_more(facts, scan):
-            yield _why_short(facts, scan, limit.rows, wanted)
+            found = _why_short(facts, scan, limit.rows, wanted)
+            yield from [found] if found else []
 
 
 def _has_no_more(facts: Facts, scan: Node) -> bool:
@@ -32,7 +36,7 @@ def _has_no_more(facts: Facts, scan: Node) -> bool:
     return relation is not None and relation.analyzed and seen >= relation.rows * max(scan.loops or 1, 1)
 
 
-def _why_short(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
+def _why_short(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | None:
     index = facts.index(scan)
     if index is not None and index.method == "ivfflat":
         return _ivfflat(facts, scan, got, wanted)
@@ -55,7 +59,7 @@ def _filtered(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
     return Finding("R42" if guarded else "R41", "error", title, why, _ITERATIVE, scan.number)
 
 
-def _too_few(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
+def _too_few(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | None:
     depth, relation = int(facts.setting("hnsw.ef_search", "40")), facts.relation(scan)
     given = (scan.rows or 0) / max(scan.loops or 1, 1)
     if relation is not None and relation.dead and given < _NEARLY * depth:
@@ -65,8 +69,15 @@ def _too_few(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
         )
         fix = f'VACUUM "{relation.schema}"."{relation.name}"'
         return Finding("R47", "error", "dead rows take the places", why, fix, scan.number)
-    why = f"a scan gives at most hnsw.ef_search = {depth} rows, and {count(wanted)} are asked for: {count(got)} came"
-    fix = f"SET LOCAL hnsw.ef_search = {round(wanted)}" if wanted <= _MOST_EF_SEARCH else _ITERATIVE
+    if given < _NEARLY * depth:
+        return None  # it is not the depth that ended the scan
+    needed = wanted / max(scan.loops or 1, 1) + facts.offset
+    behind = f" behind {count(facts.offset)} that are skipped" if facts.offset else ""
+    why = (
+        f"a scan gives at most hnsw.ef_search = {depth} rows, and {count(wanted)} are asked for{behind}:"
+        f" {count(got)} came"
+    )
+    fix = f"SET LOCAL hnsw.ef_search = {round(needed)}" if needed <= _MOST_EF_SEARCH else _ITERATIVE
     return Finding("R40", "error", "more rows are asked for than the scan gives", why, fix, scan.number)
 
 
@@ -97,6 +108,20 @@ def _ivfflat(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
     )
     fix = "SET LOCAL ivfflat.iterative_scan = 'relaxed_order'"
     return Finding("R41" if scan.removed() else "R40", "error", "too few lists are looked into", why, fix, scan.number)
+
+
+def lists(facts: Facts) -> Iterator[Finding]:
+    """Yield where an IVFFlat index compares every row: it then takes longer than reading the table."""
+    probes = int(facts.setting("ivfflat.probes", "1"))
+    for scan in facts.ann_scans:
+        index = facts.index(scan)
+        if index is None or index.method != "ivfflat" or not scan.executed:
+            continue
+        most = next((int(option.partition("=")[2]) for option in index.options if option.startswith("lists=")), 100)
+        if probes >= most:
+            why = f"ivfflat.probes = {probes} is as many as the index has lists, {most}: then every row is compared"
+            fix = f"SET LOCAL ivfflat.probes = {round(most**0.5)}"
+            yield Finding("R30", "info", "all lists are looked into", why, fix, scan.number)
 
 
 def order(facts: Facts) -> Iterator[Finding]:

@@ -17,6 +17,9 @@ from .keys import SortKey, sort_keys
 SMALL = 1_000
 _QUALIFIER = re.compile(r'(?:\w+|"[^"]+")\.(?=[\w"])')
 _NEEDS_ALL = {"Unique": "R12", "Aggregate": "R12", "Group": "R12", "WindowAgg": "R13"}
+_AROUND = "take more than enough by {} LIMIT … in WITH … AS MATERIALIZED (…), and do the rest around it"
+_JOINS = ("Nested Loop", "Hash Join", "Merge Join")
+_BESIDE = 4  # times the table, from which on the planner's idea of reading all of it is wrong
 _ON_PURPOSE = ("enable_indexscan", "enable_indexonlyscan")
 
 
@@ -75,7 +78,7 @@ def _causes(case: Case) -> Iterator[Finding]:
     """Yield the first cause there is: mended, it shows whether there is another."""
     if _is_exact_on_purpose(case.key):
         return
-    for rule in (_invalid, _function, _expression, _direction, _nulls, _operator, _cast, _other_side, _partial, _plan):
+    for rule in _CAUSES:
         if found := rule(case):
             yield found
             return
@@ -93,6 +96,21 @@ def _invalid(case: Case) -> Finding | None:
     why = f"the index {index.name} is invalid: a build that failed left it, writes keep it up, and no query uses it"
     fix = f"REINDEX INDEX CONCURRENTLY {index.schema}.{index.name}"
     return case.finding("R25", "the index is invalid", why, fix)
+
+
+def _grouped(case: Case) -> Finding | None:
+    """A distance behind another key, or the least of a group: rows are grouped before they are near."""
+    first = sort_keys(case.sort)[0]
+    if re.match(r"(min|max|avg)\(", case.key.text):
+        why = f"the order is that of {elide(case.key.text)} of each group, and groups are made of all rows"
+    elif first.is_distance:
+        return None
+    elif any(above.kind == "Unique" for above in case.facts.above(case.sort)):
+        why = f"DISTINCT ON orders by {first.text} first, and only then by the distance: it reads all rows"
+    else:
+        why = f"the order is by {first.text} first, and an index gives that of the distance alone"
+        return case.finding("R17", "ordered by more than a distance", why, _AROUND.format(case.order))
+    return case.finding("R12", "every row is needed first", why, _AROUND.format(case.order))
 
 
 def _function(case: Case) -> Finding | None:
@@ -154,6 +172,9 @@ def _cast(case: Case) -> Finding | None:
 
 def _other_side(case: Case) -> Finding | None:
     other = case.other.strip("()")
+    if case.facts.is_generic(case.key):
+        why = f"the plan was made without knowing {other} and the numbers of the query, as prepared statements are"
+        return case.finding("R22", "a generic plan", why, "SET LOCAL plan_cache_mode = force_custom_plan")
     if re.match(r"(\w+\.)?\w+\(.*\)$", case.other) and not other.startswith(("InitPlan", "$")):
         why = f"{case.other} may give another vector for every row, so nothing can be looked up"
         fix = f"ALTER FUNCTION … STABLE, or (SELECT {case.other})"
@@ -182,7 +203,7 @@ def _plan(case: Case) -> Finding | None:
     """What between the sort and the LIMIT needs every row; the query vector and the order are as they should be."""
     for above in case.facts.above(case.sort):
         if above.kind == "Limit":
-            return _tied(case)
+            return None
         if rule := _NEEDS_ALL.get(above.kind):
             why = f"{above.label} needs the rows in that order, all of them, before the LIMIT can choose"
             fix = f"({case.order} LIMIT …) first, and the rest around it"
@@ -198,6 +219,33 @@ def _tied(case: Case) -> Finding | None:
     why = f"a second key, {keys[1].text}, decides between equal distances, and before PostgreSQL 17 no index gives that"
     fix = f"{case.order} LIMIT … inside, and ORDER BY {keys[1].text} around it"
     return case.finding("R11", "a second key in the order", why, fix)
+
+
+def _joined(case: Case) -> Finding | None:
+    joins = [node for node in case.sort.walk() if node.kind in _JOINS]
+    if not joins:
+        return None
+    why = f"the rows are joined ({joins[0].label}) before they are ordered, so all of them are"
+    fix = f"take the nearest by {case.order} LIMIT … in WITH … AS MATERIALIZED (…), and join these"
+    return case.finding("R18", "joined before it is ordered", why, fix)
+
+
+def _beside(case: Case) -> Finding | None:
+    relation = case.facts.relation(case.scan)
+    if relation is None or "Filter" in case.scan.details or relation.toast < _BESIDE * max(relation.bytes, 1):
+        return None
+    why = (
+        f"the vectors lie beside the table, {relation.toast:,} bytes beside {relation.bytes:,}, and the planner counts"
+        " only the table, so reading all of it looks cheap"
+    )
+    fix = "SET LOCAL enable_seqscan = off shows whether the index is faster; then lower random_page_cost"
+    return case.finding("R20", "the planner does not see the vectors", why, fix)
+
+
+_CAUSES = (
+    *(_invalid, _grouped, _function, _expression, _direction, _nulls, _operator, _cast, _other_side, _partial, _plan),
+    *(_tied, _joined, _beside),
+)
 
 
 def _plain(expression: str) -> str:

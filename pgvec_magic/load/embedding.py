@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..metric import MOST_STORED, too_wide
 from ..sqltext import check_condition, quote_ident
 from . import column, estimate, pending, tables, textindex, wire
 from .column import Embedding
-from .gently import Busy, one_core
+from .gently import Busy, aside, one_core
 from .pending import Condition, Key, Row
 from .report import LoadReport
 from .vectors import Vectors
@@ -23,7 +24,7 @@ from .vectors import Vectors
 Progress = Callable[[int, int | None, float], None]
 _TRIES, _BETWEEN = 3, 0.1  # for rows that others are writing; seconds
 # A transaction holds the locks of its rows for about this long, whatever indexes the table has.
-_SECONDS, _FEWEST, _MOST = 0.03, 8, 512
+_SECONDS, _FEWEST, _MOST = 0.01, 8, 512
 _WORTH_ANALYZING = 0.1  # of the rows, from which on autovacuum would analyze too
 
 
@@ -84,8 +85,9 @@ def embedded(db: Database, table: str, options: Options) -> LoadReport:
     if model.paid:
         found, some = pending.to_embed(db, work, condition, estimate.SAMPLE)
         estimate.announce(model, found, some)
-    run = _Run(db, work, model, condition, options.progress, started, Vectors(work.vector.kind, model.dimensions))
-    with one_core():
+    vectors = Vectors(work.vector.kind, model.dimensions)
+    with one_core(), aside() as thread:
+        run = _Run(db, work, model, condition, options.progress, started, vectors, thread)
         run.all()
     if index is not None:
         notices.append(textindex.ensure(db, index))
@@ -115,6 +117,7 @@ class _Run:
     progress: Progress | None
     started: float
     vectors: Vectors
+    thread: Executor
     counts: Counts = field(default_factory=Counts)
     cut: int = 0
     _total: int | None = None
@@ -173,7 +176,7 @@ class _Run:
         where = f"{self.work.info.label}, {len(texts)} rows with {key} from {first} to {last}, numbered from 0 here"
         started = time.perf_counter()
         try:
-            matrix = self.model.embed(texts)
+            matrix = self.thread.submit(self.model.embed, texts).result()
         except EmbedError as error:
             raise EmbedError(f"{where}: {error.message}", error.hint) from error
         self.counts.embed_seconds += time.perf_counter() - started

@@ -24,8 +24,8 @@ from .indexed import ask_all, steps
 from .rows import Count, Source
 
 # With no more rows than this each is compared with every other, index or not. Measured on two cores: 100,000 × 128 take
-# 15 s exactly and 86 s by an HNSW index, 98 s and 182 s on a busy machine. Twice the rows take four times as long one way
-# and twice the other, so that the ways meet at 580,000 rows, and at 190,000 on the busy machine.
+# 15 s exactly and 86 s by an HNSW index, on a busy machine 98 s and 182 s. Twice the rows take four times as long the
+# one way and twice the other, so that the ways meet at 580,000 rows, and at 190,000 on the busy machine.
 EXACT_ROWS = 200_000
 
 Progress = Callable[[int, int, float], None]

@@ -661,6 +661,17 @@ def test_the_work_makes_way_for_others_only_where_there_are_any(db: Database, ra
     assert others_at_work(db)
 
 
+def test_sessions_of_others_that_are_hidden_count_as_at_work(dsn: str, raw: connection) -> None:
+    execute(raw, "DROP ROLE IF EXISTS pgvec_nobody; CREATE ROLE pgvec_nobody")
+    nobody = connect(dsn, name="nobody", role="pgvec_nobody")
+    try:
+        time.sleep(2.2)
+        assert others_at_work(nobody)
+    finally:
+        nobody.close()
+        execute(raw, "DROP ROLE pgvec_nobody")
+
+
 def test_that_a_column_is_too_wide_for_an_index_is_said_once(db: Database, articles: None) -> None:
     class Wide(Letters):
         dimensions = 2_001

@@ -279,3 +279,15 @@ def test_the_magics_return_plans(ip: Any, dsn: str, docs: None) -> None:
     with pytest.raises(UsageError, match="below a line"):
         ip.run("%%vplan Limit\nx")
     ip.run_line_magic("unload_ext", "pgvec_magic")
+
+
+def test_a_statement_that_a_rule_rewrites_is_said_to_be(db: Database, raw: connection, docs: None) -> None:
+    execute(raw, "CREATE RULE nothing AS ON DELETE TO docs DO INSTEAD NOTHING")
+    with pytest.raises(UsageError, match="a rule of the table"):
+        pv.explain(db, sql="DELETE FROM docs")
+
+
+def test_a_plan_is_not_saved_where_there_is_no_folder(tmp_path: Path) -> None:
+    found = pv.read_plan((CITUS / "knn.json").read_text())
+    with pytest.raises(UsageError, match="no folder"):
+        found.save(tmp_path / "missing" / "plan.html")

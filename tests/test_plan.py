@@ -260,6 +260,51 @@ def test_plans_of_a_distributed_table(name: str) -> None:
         assert not plan.timed
 
 
+PLAN = """Limit  (cost=0.00..1.00 rows=1 width=4) (actual time=0.1..0.2 rows=1 loops=1)
+   ->  Seq Scan on t  (cost=0.00..2.00 rows=9 width=4) (actual time=0.1..0.1 rows=1 loops=1)
+         Filter: (name = 'a  b'::text)"""
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "EXPLAIN ANALYZE SELECT * FROM t LIMIT 1;",
+        "postgres=# explain (analyze) select * from t limit 1;",
+        "2026-01-01 10:00:00 UTC [77] LOG:  duration: 1.2 ms  plan:\nQuery Text: SELECT * FROM t -> x",
+    ],
+)
+def test_what_stands_before_a_pasted_plan_is_no_part_of_it(before: str) -> None:
+    plan = read(f"{before}\n{PLAN}")
+    assert [node.label for node in plan.nodes] == ["Limit", "Seq Scan on t"]
+    assert plan.nodes[1].details["Filter"] == "(name = 'a  b'::text)"
+    adds_up(plan)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PLAN + "\n Buffers: shared hit=5 read=3,",
+        PLAN + "\n         Buffers:  temp",
+        PLAN + "\n Planning Time:",
+        PLAN + "\n Execution Time: 0,123 ms",
+        '[{"Plan": {"Node Type": "Limit", "Plans": 5}}]',
+        '[{"Plan": {"Node Type": "Limit", "Actual Total Time": 1, "Actual Loops": null}}]',
+        '[{"Plan": {"Node Type": "Limit"}, "Triggers": ["x"]}]',
+        '[{"Plan": {"Node Type": "Limit"}, "Settings": "x"}]',
+        "[" * 100_000,
+        '{"Plan": ' + '{"Node Type": "Limit", "Plans": [' * 250 + "]}" * 250 + "}",
+        "\n".join(" " * 6 * i + "->  Limit  (cost=0.00..1.00 rows=1 width=4)" for i in range(600))[4:],
+    ],
+)
+def test_a_plan_that_is_damaged_is_said_to_be(text: str) -> None:
+    try:
+        plan = read(text)
+    except UsageError:
+        return
+    assert plan.nodes
+    assert plan.nodes[0].kind == "Limit"
+
+
 KINDS = ["Seq Scan", "Sort", "Gather", "Gather Merge", "CTE Scan", "Nested Loop", "Quantum Scan", "Append"]
 NUMBERS = st.floats(0, 1e6)
 

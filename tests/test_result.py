@@ -10,7 +10,7 @@ import pytest
 from psycopg2.extensions import connection
 
 from pgvec_magic import render
-from pgvec_magic.db import Database
+from pgvec_magic.db import Database, frames
 from pgvec_magic.search import search, sql
 from pgvec_magic.search.result import Result
 
@@ -81,6 +81,11 @@ def test_a_frame_of_a_statement_is_as_it_came(books: Database) -> None:
     }
     assert frame.index.tolist() == [0, 1]
     assert sql(books, "DELETE FROM books WHERE false").df.empty
+
+
+def test_integers_beyond_64_bits_beside_null_are_kept_as_they_are() -> None:
+    made = frames.frame([(2**63,), (None,)], ["a"])
+    assert made["a"].tolist() == [2**63, None]
 
 
 def test_integers_beside_null_keep_every_digit_in_the_frame(raw: connection, db: Database) -> None:

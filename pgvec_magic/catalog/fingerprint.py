@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..db import Database, Rows
+from ..metric import METRICS
 from ..query import Query
 from .read import capabilities
 
@@ -35,7 +36,10 @@ SELECT n.nspname, c.relname, x.relname, m.amname, pg_get_indexdef(i.indexrelid),
     JOIN pg_catalog.pg_amop AS p ON p.amopfamily = k.opcfamily AND p.amoppurpose = 'o'
       AND p.amoplefttype = k.opcintype
     JOIN pg_catalog.pg_operator AS o ON o.oid = p.amopopr WHERE k.oid = i.indclass[0]),
-  coalesce(x.reloptions, '{}')
+  coalesce(x.reloptions, '{}'), greatest(x.reltuples, 0)::bigint,
+  coalesce((SELECT max(s.null_frac) FROM pg_catalog.pg_stats AS s WHERE s.schemaname = n.nspname
+            AND s.tablename = c.relname AND s.attname = (
+              SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = c.oid AND attnum = i.indkey[0])), 0)
 FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS asked(schema, name)
 JOIN pg_catalog.pg_namespace AS n ON n.nspname = asked.schema
 JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = asked.name
@@ -44,6 +48,7 @@ JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_am AS m ON m.oid = x.relam
 ORDER BY 1, 2, 3"""
 
+_DISTANCES = frozenset(metric.operator for metric in METRICS.values())
 _EXACT_METHODS = frozenset(["gist", "spgist"])  # which Postgres itself brings, for points and the like
 
 
@@ -70,7 +75,8 @@ class Index:
     """An index as it was; one that is not ``valid`` is kept up to date and never used.
 
     ``key`` is the column or expression that is indexed (of several the first), ``where`` the condition of a partial
-    index, ``operators`` what it gives rows in the order of, such as ``<=>``.
+    index, ``operators`` what it gives rows in the order of, such as ``<=>``, ``rows`` how many the planner thinks it
+    has and ``nulls`` which share of these has no value, which a vector index leaves out.
     """
 
     schema: str
@@ -84,11 +90,13 @@ class Index:
     where: str | None
     operators: Sequence[str]
     options: Sequence[str]
+    rows: int
+    nulls: float
 
     @property
     def of_vectors(self) -> bool:
-        """Whether it gives rows by distance, approximately: whatever extension its access method comes from."""
-        return bool(self.operators) and self.method not in _EXACT_METHODS
+        """Whether it gives vectors by distance, approximately: whatever extension its access method comes from."""
+        return not _DISTANCES.isdisjoint(self.operators) and self.method not in _EXACT_METHODS
 
 
 @dataclass(frozen=True, slots=True)

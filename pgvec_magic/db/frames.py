@@ -19,5 +19,7 @@ def frame(rows: Sequence[tuple[Any, ...]], columns: Iterable[str]) -> pd.DataFra
     made = pd.DataFrame.from_records(rows, columns=list(columns))
     for at, kind in enumerate(made.dtypes):
         if kind == "float64" and not any(isinstance(row[at], float) for row in rows):
-            made.isetitem(at, pd.array([row[at] for row in rows], dtype="Int64"))
+            values = [row[at] for row in rows]
+            fits = all(value is None or -(2**63) <= value < 2**63 for value in values)
+            made.isetitem(at, pd.array(values, dtype="Int64" if fits else "object"))
     return made

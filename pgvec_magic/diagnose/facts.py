@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 from ..catalog import Fingerprint, Index, Relation
 from ..plan import Node, Plan
@@ -40,6 +39,11 @@ class Facts:
         return self.fingerprint.settings.get(name, usual) if self.fingerprint else usual
 
     @property
+    def iterates(self) -> bool:
+        """Whether this pgvector has iterative scans; the newest has, where it is not known."""
+        return self.fingerprint is None or [int(n) for n in re.findall(r"\d+", self.fingerprint.vector)][:2] >= [0, 8]
+
+    @property
     def server(self) -> int:
         """The major version; the newest where it is not known, of which the least is wrong."""
         return int(self.fingerprint.server.partition(".")[0]) if self.fingerprint else 18
@@ -61,8 +65,12 @@ class Facts:
         return next((i for i in self.indexes(node) if i.name == node.index), None)
 
     def is_ann(self, node: Node) -> bool:
-        """Whether a node reads a vector index in the order of a distance."""
-        return node.kind == "Index Scan" and any(key.operator for key in sort_keys(node, "Order By"))
+        """Whether a node reads a vector index in the order of a distance: other indexes have ``<->`` too."""
+        keys = [key for key in sort_keys(node, "Order By") if key.operator] if node.kind == "Index Scan" else []
+        index = self.index(node)
+        if not keys or index is not None:
+            return bool(keys) and index is not None and index.of_vectors
+        return any(_OF_VECTORS.search(key.text) for key in keys)
 
     @cached_property
     def ann_scans(self) -> tuple[Node, ...]:
@@ -113,13 +121,18 @@ class Facts:
         return None
 
 
+# What tells in a pasted plan that a distance is one of vectors: a type, a parameter, a sub-plan.
+_OF_VECTORS = re.compile(r'::(\w+\.)?"?(vector|halfvec|sparsevec|bit)\b|\$\d|InitPlan|SubPlan|\w\.\w')
+
+
 def _numbers(sql: str, word: str) -> list[tuple[float, int]]:
     """Return the numbers behind a word, such as LIMIT, and in how many parentheses each stands."""
     found = [token for token in tokens(sql) if token.kind not in ("space", "comment")]
     numbers, depth = [], 0
-    for token, after in pairwise(found):
+    for token, after, behind in zip(found, found[1:], [*found[2:], None], strict=False):
         depth += (token.text == "(") - (token.text == ")")
-        if token.text.upper() == word and after.kind == "number":
+        is_all = behind is None or behind.kind == "word" or behind.text in (")", ";")
+        if token.text.upper() == word and after.text.isdigit() and is_all:
             numbers.append((float(after.text), depth))
     return numbers
 

@@ -76,12 +76,15 @@ def _operator(found: list[Token], at: int) -> str | None:
 
 
 def _of_function(text: str, found: list[Token], descending: bool, nulls_first: bool) -> SortKey:
-    name = next((t.text for t in found if t.kind == "word" and t.text in FUNCTIONS), None)
-    if name is None:
+    at = next((i for i, token in enumerate(found) if token.kind == "word" and token.text in FUNCTIONS), None)
+    if at is None:
         return SortKey(text, None, None, "", "", False, descending, nulls_first)
-    bare = bool(re.match(rf"(\w+\.)?{name}\(", text)) and text.endswith(")")
-    left, _, right = text.partition("(")[2].removesuffix(")").partition(", ")
-    return SortKey(text, FUNCTIONS[name], name, left.strip(), right.strip(), bare, descending, nulls_first)
+    name, depths = found[at].text, _depths(found)
+    comma = next((i for i in range(at, len(found)) if found[i].text == "," and depths[i] == depths[at] + 1), None)
+    left, right = _operands(found, depths, comma) if comma else ("", "")
+    bare = bool(re.match(rf"(\w+\.)?{name}\(", text)) and found[-1].text == ")" and 0 not in depths[at + 2 : -1]
+    is_similarity = name == "inner_product"  # the larger the nearer
+    return SortKey(text, FUNCTIONS[name], name, left, right, bare, descending != is_similarity, nulls_first)
 
 
 def _depths(found: list[Token]) -> list[int]:

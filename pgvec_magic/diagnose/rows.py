@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..catalog import Index
 from ..plan import Node
 from ..plan.words import count, rows
+from ..sqltext import quote_qualified
 from .facts import Facts
 from .finding import Finding
 from .keys import sort_keys
 
 _MOST_EF_SEARCH = 1_000
 _NEARLY = 0.95
+_FAR_FROM_ALL = 0.5
 _ITERATIVE = "SET LOCAL hnsw.iterative_scan = 'relaxed_order'"
 
 
@@ -24,22 +27,38 @@ def short(facts: Facts) -> Iterator[Finding]:
         if any(facts.is_generic(key) for key in sort_keys(scan, "Order By")):
             continue  # what the LIMIT is was not known either
         wanted = facts.asked(limit) * limit.loops
-        if limit.rows < wanted and not _has_no_more(facts, scan):
+        if limit.rows < wanted and not _was_stopped(facts, limit) and not _has_no_more(facts, scan):
             found = _why_short(facts, scan, limit.rows, wanted)
             yield from [found] if found else []
 
 
+def _was_stopped(facts: Facts, limit: Node) -> bool:
+    """Whether somebody above had enough before: another LIMIT, or a join that looks for one partner only."""
+    for above in facts.above(limit):
+        if above.details.get("Join Type") in ("Semi", "Anti"):
+            return True
+        if above.kind == "Limit" and (above.rows or 0) >= facts.asked(above) * (above.loops or 1):
+            return True
+    return False
+
+
 def _has_no_more(facts: Facts, scan: Node) -> bool:
-    """Whether the scan saw every row that the table has."""
-    relation = facts.relation(scan)
-    seen = (scan.rows or 0) + scan.removed()
-    return relation is not None and relation.analyzed and seen >= relation.rows * max(scan.loops or 1, 1)
+    """Whether the scan saw nearly all that the index has: no vector index has rows without a vector."""
+    index = facts.index(scan)
+    return index is not None and _seen(scan) >= _NEARLY * index.rows * (1 - index.nulls)
+
+
+def _seen(scan: Node) -> float:
+    """How many rows a scan took from its index, in one loop."""
+    return ((scan.rows or 0) + scan.removed() + scan.removed("Index Recheck")) / max(scan.loops or 1, 1)
 
 
 def _why_short(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | None:
     index = facts.index(scan)
     if index is not None and index.method == "ivfflat":
-        return _ivfflat(facts, scan, got, wanted)
+        return _ivfflat(facts, scan, index, got, wanted)
+    if index is not None and index.method != "hnsw":
+        return None  # it has other settings
     mode = facts.setting("hnsw.iterative_scan", "off")
     if mode != "off":
         return _gave_up(facts, scan, got, wanted)
@@ -56,18 +75,19 @@ def _filtered(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
         f" {count(got)} of {rows(wanted)} are left"
     )
     title = "the filter leaves too few rows"
-    return Finding("R42" if guarded else "R41", "error", title, why, _ITERATIVE, scan.number)
+    fix = _ITERATIVE if facts.iterates else "an index on the filter's column and an exact search, or pgvector 0.8"
+    return Finding("R42" if guarded else "R41", "error", title, why, fix, scan.number)
 
 
 def _too_few(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | None:
     depth, relation = int(facts.setting("hnsw.ef_search", "40")), facts.relation(scan)
     given = (scan.rows or 0) / max(scan.loops or 1, 1)
-    if relation is not None and relation.dead and given < _NEARLY * depth:
+    if relation is not None and relation.dead and given < _NEARLY * depth <= given + relation.dead:
         why = (
             f"the index gave {rows(given)} though hnsw.ef_search = {depth}, and the table has {relation.dead:,} dead"
             f" rows, which still take their places among those: {count(got)} of {rows(wanted)} are left"
         )
-        fix = f'VACUUM "{relation.schema}"."{relation.name}"'
+        fix = f"VACUUM {quote_qualified(relation.schema, relation.name)}"
         return Finding("R47", "error", "dead rows take the places", why, fix, scan.number)
     if given < _NEARLY * depth:
         return None  # it is not the depth that ended the scan
@@ -77,13 +97,12 @@ def _too_few(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | N
         f"a scan gives at most hnsw.ef_search = {depth} rows, and {count(wanted)} are asked for{behind}:"
         f" {count(got)} came"
     )
-    fix = f"SET LOCAL hnsw.ef_search = {round(needed)}" if needed <= _MOST_EF_SEARCH else _ITERATIVE
+    fix = _ITERATIVE if needed > _MOST_EF_SEARCH else f"SET LOCAL hnsw.ef_search = {round(needed)}"
     return Finding("R40", "error", "more rows are asked for than the scan gives", why, fix, scan.number)
 
 
-def _gave_up(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
-    most = int(facts.setting("hnsw.max_scan_tuples", "20000"))
-    seen = ((scan.rows or 0) + scan.removed()) / max(scan.loops or 1, 1)
+def _gave_up(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | None:
+    most, seen, index = int(facts.setting("hnsw.max_scan_tuples", "20000")), _seen(scan), facts.index(scan)
     if seen >= _NEARLY * most:
         why = (
             f"the scan went on until it had seen {rows(seen)}, as hnsw.max_scan_tuples = {most} says, and the filter"
@@ -91,6 +110,8 @@ def _gave_up(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
         )
         fix = "search exactly, by an index on the filter's column; or SET LOCAL hnsw.max_scan_tuples higher"
         return Finding("R43", "error", "the scan gave up", why, fix, scan.number)
+    if index is None or seen > _FAR_FROM_ALL * index.rows:
+        return None  # it may have seen all there is: how many that is, is an estimate
     why = (
         f"the scan stopped after {rows(seen)}, before hnsw.max_scan_tuples = {most}: the memory for what it has seen,"
         f" work_mem × hnsw.scan_mem_multiplier, was full; {count(got)} of {rows(wanted)} came"
@@ -99,14 +120,24 @@ def _gave_up(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
     return Finding("R44", "error", "the scan ran out of memory", why, fix, scan.number)
 
 
-def _ivfflat(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
+def _ivfflat(facts: Facts, scan: Node, index: Index, got: float, wanted: float) -> Finding | None:
+    if facts.setting("ivfflat.iterative_scan", "off") != "off":
+        most = int(facts.setting("ivfflat.max_probes", "32768"))
+        if most >= _lists(index):
+            return None  # it has looked into all
+        why = (
+            f"the scan looks into ivfflat.max_probes = {most} of {_lists(index)} lists: {count(got)} of {rows(wanted)}"
+        )
+        fix = f"SET LOCAL ivfflat.max_probes = {_lists(index)}"
+        return Finding("R43", "error", "the scan gave up", f"{why} came", fix, scan.number)
     probes = int(facts.setting("ivfflat.probes", "1"))
     removed = f", and the filter removed {count(scan.removed())} of them" if scan.removed() else ""
     why = (
         f"the {'list' if probes == 1 else f'{probes} lists'} that ivfflat.probes = {probes} looks into had"
         f" {rows((scan.rows or 0) + scan.removed())}{removed}: {count(got)} of {rows(wanted)} came"
     )
-    fix = "SET LOCAL ivfflat.iterative_scan = 'relaxed_order'"
+    iterative = "SET LOCAL ivfflat.iterative_scan = 'relaxed_order'"
+    fix = iterative if facts.iterates else f"SET LOCAL ivfflat.probes = {min(4 * probes, _lists(index))}"
     return Finding("R41" if scan.removed() else "R40", "error", "too few lists are looked into", why, fix, scan.number)
 
 
@@ -117,11 +148,15 @@ def lists(facts: Facts) -> Iterator[Finding]:
         index = facts.index(scan)
         if index is None or index.method != "ivfflat" or not scan.executed:
             continue
-        most = next((int(option.partition("=")[2]) for option in index.options if option.startswith("lists=")), 100)
+        most = _lists(index)
         if probes >= most:
             why = f"ivfflat.probes = {probes} is as many as the index has lists, {most}: then every row is compared"
             fix = f"SET LOCAL ivfflat.probes = {round(most**0.5)}"
             yield Finding("R30", "info", "all lists are looked into", why, fix, scan.number)
+
+
+def _lists(index: Index) -> int:
+    return next((int(option.partition("=")[2]) for option in index.options if option.startswith("lists=")), 100)
 
 
 def order(facts: Facts) -> Iterator[Finding]:
@@ -131,7 +166,7 @@ def order(facts: Facts) -> Iterator[Finding]:
         family = "ivfflat" if index is not None and index.method == "ivfflat" else "hnsw"
         if facts.setting(f"{family}.iterative_scan", "off") != "relaxed_order" or not scan.executed:
             continue
-        if any(above.kind == "Sort" for above in facts.above(scan)) or _is_in_cte(facts, scan):
+        if any(above.kind in ("Sort", "Aggregate") for above in facts.above(scan)) or _is_in_cte(facts, scan):
             continue
         why = f"{family}.iterative_scan = relaxed_order gives rows nearly in order, and nothing sorts them again"
         fix = "put it into WITH … AS MATERIALIZED (…) and ORDER BY distance + 0 outside; or strict_order"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..catalog import Index
 from ..plan import Node, elide
 from ..plan.words import count
+from ..sqltext import quote_qualified
 from .facts import Facts
 from .finding import Finding
 from .keys import SortKey, sort_keys
@@ -18,6 +19,7 @@ SMALL = 1_000
 _QUALIFIER = re.compile(r'(?:\w+|"[^"]+")\.(?=[\w"])')
 _NEEDS_ALL = {"Unique": "R12", "Aggregate": "R12", "Group": "R12", "WindowAgg": "R13"}
 _AROUND = "take more than enough by {} LIMIT … in WITH … AS MATERIALIZED (…), and do the rest around it"
+_CONDITIONS = ("Filter", "Index Cond", "Recheck Cond")
 _JOINS = ("Nested Loop", "Hash Join", "Merge Join")
 _BESIDE = 4  # times the table, from which on the planner's idea of reading all of it is wrong
 _ON_PURPOSE = ("enable_indexscan", "enable_indexonlyscan")
@@ -66,8 +68,10 @@ def shape(facts: Facts) -> Iterator[Finding]:
     if any(facts.setting(name, "on") == "off" for name in _ON_PURPOSE):
         return  # somebody wanted it so
     for sort, key in facts.exact_sorts:
+        words, tables = _words(key.left) | _words(key.right), _tables(key.left) | _tables(key.right)
         for scan in facts.scans_below(sort):
-            words = _words(key.left) | _words(key.right)
+            if tables and str(scan.details.get("Alias", scan.relation)) not in tables:
+                continue
             indexes = tuple(i for i in facts.indexes(scan) if i.of_vectors and _words(i.key) & words)
             if indexes:
                 yield from _causes(Case(facts, sort, key, scan, indexes))
@@ -94,7 +98,7 @@ def _invalid(case: Case) -> Finding | None:
         return None
     index = case.indexes[0]
     why = f"the index {index.name} is invalid: a build that failed left it, writes keep it up, and no query uses it"
-    fix = f"REINDEX INDEX CONCURRENTLY {index.schema}.{index.name}"
+    fix = f"REINDEX INDEX CONCURRENTLY {quote_qualified(index.schema, index.name)}"
     return case.finding("R25", "the index is invalid", why, fix)
 
 
@@ -190,9 +194,9 @@ def _partial(case: Case) -> Finding | None:
     if not case.same or any(index.where is None for index in case.same if index.valid):
         return None
     index = next(index for index in case.same if index.valid)
-    condition = str(case.scan.details.get("Filter", ""))
-    if _plain(str(index.where)) in _plain(condition):
-        return None
+    conditions = (str(n.details.get(key, "")) for n in case.scan.walk() for key in _CONDITIONS)
+    if any(_words(str(index.where)) & _words(condition) for condition in conditions):
+        return None  # something is said of the same column: whether it implies the other is the planner's to tell
     why = (
         f"the index {index.name} has the rows WHERE {index.where} alone, and the query does not say that it wants those"
     )
@@ -201,7 +205,8 @@ def _partial(case: Case) -> Finding | None:
 
 def _plan(case: Case) -> Finding | None:
     """What between the sort and the LIMIT needs every row; the query vector and the order are as they should be."""
-    for above in case.facts.above(case.sort):
+    has_limit = any(above.kind == "Limit" for above in case.facts.above(case.sort))
+    for above in case.facts.above(case.sort) if has_limit else ():
         if above.kind == "Limit":
             return None
         if rule := _NEEDS_ALL.get(above.kind):
@@ -232,7 +237,9 @@ def _joined(case: Case) -> Finding | None:
 
 def _beside(case: Case) -> Finding | None:
     relation = case.facts.relation(case.scan)
-    if relation is None or "Filter" in case.scan.details or relation.toast < _BESIDE * max(relation.bytes, 1):
+    if relation is None or case.scan.kind != "Seq Scan" or "Filter" in case.scan.details:
+        return None
+    if relation.toast < _BESIDE * max(relation.bytes, 1):
         return None
     why = (
         f"the vectors lie beside the table, {relation.toast:,} bytes beside {relation.bytes:,}, and the planner counts"
@@ -243,7 +250,7 @@ def _beside(case: Case) -> Finding | None:
 
 
 _CAUSES = (
-    *(_invalid, _grouped, _function, _expression, _direction, _nulls, _operator, _cast, _other_side, _partial, _plan),
+    *(_invalid, _grouped, _expression, _direction, _function, _nulls, _operator, _cast, _other_side, _partial, _plan),
     *(_tied, _joined, _beside),
 )
 
@@ -251,6 +258,12 @@ _CAUSES = (
 def _plain(expression: str) -> str:
     """Return an expression without what may be written either way: tables, parentheses, blanks."""
     return re.sub(r"[\s()]", "", _QUALIFIER.sub("", expression))
+
+
+def _tables(expression: str) -> frozenset[str]:
+    """Return the tables, by their aliases, that an expression names its columns with."""
+    bare = re.sub(r"'[^']*'|::(?:\w+\.)?\w+", "", expression)
+    return frozenset(name.strip('"').replace('""', '"') for name in re.findall(r'(\w+|"[^"]+")\.(?=[\w"])', bare))
 
 
 def _words(expression: str) -> frozenset[str]:

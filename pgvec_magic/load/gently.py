@@ -20,7 +20,8 @@ _REST = 4.0
 _OTHERS = """
 SELECT EXISTS (
 SELECT FROM pg_catalog.pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+  AND coalesce(backend_type, 'client backend') = 'client backend'
   AND (state_change IS NULL OR state <> 'idle' OR state_change > clock_timestamp() - interval '2 seconds'))"""
 _NICENESS = 10  # of 19: whoever else wants the core has it at once
 _TOKENIZERS = "TOKENIZERS_PARALLELISM"

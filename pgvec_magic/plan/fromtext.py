@@ -16,6 +16,14 @@ _TIME = rf"(?:time=(?P<first>{_NUMBER})\.\.(?P<last>{_NUMBER}) )?rows=(?P<rows>{
 _STEP = re.compile(
     rf"(?P<title>.+?)(?:  ?\({_COST}\))?(?:  ?\((?:actual {_TIME}|(?P<never>never executed))\))?", re.DOTALL
 )
+_MARK = re.compile(r"\((?:cost=|actual |never executed)")
+# With COSTS OFF nothing but its name tells a step.
+_KINDS = re.compile(
+    r"(?:Parallel |Partial |Finalize )*(?:(?:[A-Z]\w+ )+Scan|(?:Hash|Group|Mixed)?Aggregate|Limit|Result|Unique|"
+    r"(?:Incremental )?Sort|Gather(?: Merge)?|Nested Loop|(?:Hash|Merge)(?: \w+)* Join|(?:Merge )?Append|WindowAgg|"
+    r"Materialize|Memoize|Group|(?:Hash)?SetOp \w+|LockRows|ProjectSet|Recursive Union|"
+    r"(?:Insert|Update|Delete|Merge) on|Custom Scan)(?: |$)"
+)
 _HEADER = re.compile(r"(?P<kind>InitPlan|SubPlan|CTE) \S.*")
 _WORKER = re.compile(rf"Worker (\d+): ?(?: actual {_TIME})?")
 _NUMBERS = {"startup": "Startup Cost", "total": "Total Cost", "estimate": "Plan Rows", "width": "Plan Width"}
@@ -33,11 +41,13 @@ class _Open:
 
 def document(lines: list[str]) -> dict[str, Any]:
     """Return the JSON format's object for lines of text; UsageError where they are no EXPLAIN output."""
+    lines = _from_first_step(lines)
     first = _STEP.fullmatch(lines[0].strip())
     if (
-        lines[0].lstrip().startswith("->")
-        or first is None
-        or not (first["total"] or first["rows"] or first["never"] or _looks_like_a_plan(lines))
+        first is None
+        or not _KINDS.match(lines[0].strip())
+        and not _MARK.search(lines[0])
+        or lines[0].strip()[:2] == "->"
     ):
         raise UsageError(
             f"this is no EXPLAIN output of Postgres: it begins with {lines[0].strip()[:60]!r}",
@@ -51,8 +61,11 @@ def document(lines: list[str]) -> dict[str, Any]:
     return whole
 
 
-def _looks_like_a_plan(lines: list[str]) -> bool:
-    return any(line.lstrip().startswith("->") for line in lines) or " Scan" in lines[0] or lines[0].strip() == "Result"
+def _from_first_step(lines: list[str]) -> list[str]:
+    """Return the lines from the first step on: a prompt, the statement or a log's line may stand before it."""
+    marked = (i for i, line in enumerate(lines) if _MARK.search(line))
+    plain = (i for i, line in enumerate(lines) if _KINDS.match(line.strip()))
+    return lines[next(marked, next(plain, 0)) :]
 
 
 def _indent(line: str) -> int:

@@ -10,6 +10,7 @@ from ..sqltext import split_list
 _LISTS = ("Output", "Sort Key", "Presorted Key", "Group Key")
 _PAIR = re.compile(r"([A-Z][\w -]*?): (\S+?)(kB)?(?=  |$)")
 _TIMES = {"Planning Time": "Planning Time", "Execution Time": "Execution Time", "Total runtime": "Execution Time"}
+_SEVERAL = ("Sort Method", "Buckets", "Batches", "Planned Partitions", "Hits", "Storage")
 _RENAMED = {
     "Memory": "Sort Space Used",
     "Disk": "Sort Space Used",
@@ -49,7 +50,7 @@ def property_of(text: str, holds: dict[str, Any]) -> None:
         holds |= {f"{how.capitalize()} Heap Blocks": int(n) for how, n in re.findall(r"(exact|lossy)=(\d+)", value)}
     elif name in ("Full-sort Groups", "Pre-sorted Groups"):
         holds[name] = {"Group Count": int(value.split()[0])}
-    elif name == "Sort Method" or "  " in text:
+    elif name in _SEVERAL:
         _several(text, holds)
     else:
         holds[name] = _value(value)

@@ -22,6 +22,14 @@ def read(source: str | Mapping[str, Any] | list[Any]) -> Plan:
 
     Raises UsageError for what is no plan of Postgres.
     """
+    try:
+        return _read(source)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        what = "it goes too deep" if isinstance(error, RecursionError) else str(error)
+        raise UsageError(f"this begins as a plan, but cannot be read to its end: {what}", _PASTE) from error
+
+
+def _read(source: str | Mapping[str, Any] | list[Any]) -> Plan:
     if not isinstance(source, str):
         return plan_of(_document(source))
     lines = _unframed(source)

@@ -10,6 +10,8 @@ from .node import Node, Plan, Remote, Time, Trigger, blocks_of, has_blocks
 from .shares import Step, spread
 from .times import times
 
+_DEEPEST = 200  # no statement's plan is, and Python's own limit is not far
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Raw:
@@ -22,7 +24,7 @@ class _Raw:
 
 def plan_of(document: Mapping[str, Any]) -> Plan:
     """Return the plan that a statement's object describes."""
-    raw = _raw(document["Plan"], iter(range(1_000_000)))
+    raw = _raw(document["Plan"], iter(range(1_000_000)), _DEEPEST)
     timed, costs, blocks = times(raw), spread(raw, _cost), spread(raw, _touched) if _any_blocks(raw) else {}
     serialization, jit = (_time(document.get(name)) for name in ("Serialization", "JIT"))
     return Plan(
@@ -37,10 +39,12 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
     )
 
 
-def _raw(details: Mapping[str, Any], numbers: Iterator[int]) -> _Raw:
+def _raw(details: Mapping[str, Any], numbers: Iterator[int], deep: int) -> _Raw:
+    if not deep:
+        raise RecursionError
     number = next(numbers)
     below = [child for child in details.get("Plans") or () if isinstance(child, Mapping)]
-    return _Raw(number, details, tuple(_raw(child, numbers) for child in below))
+    return _Raw(number, details, tuple(_raw(child, numbers, deep - 1) for child in below))
 
 
 def _node(

@@ -32,8 +32,8 @@ def explain(
     """Run a search, or a statement of ``sql``, as EXPLAIN and return what Postgres did.
 
     The options are those of ``search``, or ``query``, ``vector``, ``params`` and ``settings`` as for ``sql``. What is
-    sent is the same: statement, values, settings; a statement that writes is rolled back. Without ``analyze`` it is
-    planned and not run. Raises UsageError, QueryError, EmbedError.
+    sent is the same: statement, values, settings. What it writes is rolled back, but for what no transaction undoes:
+    sequences, advisory locks. Without ``analyze`` it is planned and not run. Raises UsageError, QueryError, EmbedError.
     """
     if sql is not None:
         query = _statement(db, sql, table, text, options)
@@ -53,7 +53,11 @@ def explained(db: Database, query: Query, *, analyze: bool = True) -> Explanatio
     settings = (*((("transaction_read_only", "on"),) if query.reads else ()), *query.settings)
     asked = replace(query, sql=f"EXPLAIN ({', '.join(wanted)})\n{query.sql}", settings=settings)
     told, in_force = db.rehearse([asked, catalog.SETTINGS])
-    found = plan.read(told.rows[0][0])
+    try:
+        found = plan.read(told.rows[0][0])
+    except UsageError as error:
+        hint = "explain what the rule makes of it"
+        raise UsageError("a rule of the table makes several statements of this one, or none", hint) from error
     return Explanation(found, query, catalog.fingerprint(db, in_force, _tables(found)), told.notices)
 
 

@@ -64,6 +64,8 @@ class Explanation:
         path = Path(path)
         if path.suffix not in (".html", ".json"):
             raise UsageError(f"{path.name}: a plan is saved as .html or .json", "name a file with one of these endings")
+        if not path.parent.is_dir():
+            raise UsageError(f"there is no folder {path.parent}", "make it first, or name another")
         path.write_text(self.json if path.suffix == ".json" else self._page(), "utf-8")
         return path
 

@@ -43,12 +43,7 @@ def document(lines: list[str]) -> dict[str, Any]:
     """Return the JSON format's object for lines of text; UsageError where they are no EXPLAIN output."""
     lines = _from_first_step(lines)
     first = _STEP.fullmatch(lines[0].strip())
-    if (
-        first is None
-        or not _KINDS.match(lines[0].strip())
-        and not _MARK.search(lines[0])
-        or lines[0].strip()[:2] == "->"
-    ):
+    if first is None or not _is_step(lines[0].strip()):
         raise UsageError(
             f"this is no EXPLAIN output of Postgres: it begins with {lines[0].strip()[:60]!r}",
             "paste all of what EXPLAIN or EXPLAIN (FORMAT JSON) printed, from its first line on",
@@ -59,6 +54,11 @@ def document(lines: list[str]) -> dict[str, Any]:
     for line in lines[1:]:
         _take(line, _indent(line), whole, root, open_lines)
     return whole
+
+
+def _is_step(line: str) -> bool:
+    """Whether a line can be the first of a plan: an arrow leads to a step below another."""
+    return not line.startswith("->") and bool(_KINDS.match(line) or _MARK.search(line))
 
 
 def _from_first_step(lines: list[str]) -> list[str]:

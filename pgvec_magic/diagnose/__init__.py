@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .facts import Facts
-from .finding import SEVERITIES, Finding
+from .finding import SEVERITIES, Cure, Finding
 from .rows import lists, order, short
 from .shape import shape
 
@@ -16,4 +16,4 @@ def diagnose(facts: Facts) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.step or 0)))
 
 
-__all__ = ["Facts", "Finding", "diagnose"]
+__all__ = ["Cure", "Facts", "Finding", "diagnose"]

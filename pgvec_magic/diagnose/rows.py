@@ -74,9 +74,8 @@ def _filtered(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
         f" {facts.setting('hnsw.ef_search', '40')} lets it, and {what} removed {count(removed)} of them:"
         f" {count(got)} of {rows(wanted)} are left"
     )
-    title = "the filter leaves too few rows"
     fix = _ITERATIVE if facts.iterates else "an index on the filter's column and an exact search, or pgvector 0.8"
-    return Finding("R42" if guarded else "R41", "error", title, why, fix, scan.number)
+    return Finding("R42" if guarded else "R41", "error", why, fix, scan.number)
 
 
 def _too_few(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | None:
@@ -88,7 +87,7 @@ def _too_few(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | N
             f" rows, which still take their places among those: {count(got)} of {rows(wanted)} are left"
         )
         fix = f"VACUUM {quote_qualified(relation.schema, relation.name)}"
-        return Finding("R47", "error", "dead rows take the places", why, fix, scan.number)
+        return Finding("R47", "error", why, fix, scan.number)
     if given < _NEARLY * depth:
         return None  # it is not the depth that ended the scan
     needed = wanted / max(scan.loops or 1, 1) + facts.offset
@@ -98,7 +97,7 @@ def _too_few(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | N
         f" {count(got)} came"
     )
     fix = _ITERATIVE if needed > _MOST_EF_SEARCH else f"SET LOCAL hnsw.ef_search = {round(needed)}"
-    return Finding("R40", "error", "more rows are asked for than the scan gives", why, fix, scan.number)
+    return Finding("R40", "error", why, fix, scan.number)
 
 
 def _gave_up(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | None:
@@ -109,7 +108,7 @@ def _gave_up(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | N
             f" left {count(got)} of {rows(wanted)}"
         )
         fix = "search exactly, by an index on the filter's column; or SET LOCAL hnsw.max_scan_tuples higher"
-        return Finding("R43", "error", "the scan gave up", why, fix, scan.number)
+        return Finding("R43", "error", why, fix, scan.number)
     if index is None or seen > _FAR_FROM_ALL * index.rows:
         return None  # it may have seen all there is: how many that is, is an estimate
     why = (
@@ -117,7 +116,7 @@ def _gave_up(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | N
         f" work_mem × hnsw.scan_mem_multiplier, was full; {count(got)} of {rows(wanted)} came"
     )
     fix = "SET LOCAL hnsw.scan_mem_multiplier = 4"
-    return Finding("R44", "error", "the scan ran out of memory", why, fix, scan.number)
+    return Finding("R44", "error", why, fix, scan.number)
 
 
 def _ivfflat(facts: Facts, scan: Node, index: Index, got: float, wanted: float) -> Finding | None:
@@ -129,7 +128,7 @@ def _ivfflat(facts: Facts, scan: Node, index: Index, got: float, wanted: float) 
             f"the scan looks into ivfflat.max_probes = {most} of {_lists(index)} lists: {count(got)} of {rows(wanted)}"
         )
         fix = f"SET LOCAL ivfflat.max_probes = {_lists(index)}"
-        return Finding("R43", "error", "the scan gave up", f"{why} came", fix, scan.number)
+        return Finding("R43", "error", f"{why} came", fix, scan.number)
     probes = int(facts.setting("ivfflat.probes", "1"))
     removed = f", and the filter removed {count(scan.removed())} of them" if scan.removed() else ""
     why = (
@@ -138,7 +137,7 @@ def _ivfflat(facts: Facts, scan: Node, index: Index, got: float, wanted: float) 
     )
     iterative = "SET LOCAL ivfflat.iterative_scan = 'relaxed_order'"
     fix = iterative if facts.iterates else f"SET LOCAL ivfflat.probes = {min(4 * probes, _lists(index))}"
-    return Finding("R41" if scan.removed() else "R40", "error", "too few lists are looked into", why, fix, scan.number)
+    return Finding("R41" if scan.removed() else "R40", "error", why, fix, scan.number)
 
 
 def lists(facts: Facts) -> Iterator[Finding]:
@@ -152,7 +151,7 @@ def lists(facts: Facts) -> Iterator[Finding]:
         if probes >= most:
             why = f"ivfflat.probes = {probes} is as many as the index has lists, {most}: then every row is compared"
             fix = f"SET LOCAL ivfflat.probes = {round(most**0.5)}"
-            yield Finding("R30", "info", "all lists are looked into", why, fix, scan.number)
+            yield Finding("R30", "info", why, fix, scan.number)
 
 
 def _lists(index: Index) -> int:
@@ -170,7 +169,7 @@ def order(facts: Facts) -> Iterator[Finding]:
             continue
         why = f"{family}.iterative_scan = relaxed_order gives rows nearly in order, and nothing sorts them again"
         fix = "put it into WITH … AS MATERIALIZED (…) and ORDER BY distance + 0 outside; or strict_order"
-        yield Finding("R45", "warning", "rows may be out of order", why, fix, scan.number)
+        yield Finding("R45", "warning", why, fix, scan.number)
 
 
 def _is_in_cte(facts: Facts, scan: Node) -> bool:

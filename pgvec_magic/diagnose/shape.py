@@ -55,12 +55,12 @@ class Case:
         """The order that an index gives, as SQL."""
         return elide(f"ORDER BY {self.key.left} {self.key.operator} {self.key.right}")
 
-    def finding(self, rule: str, title: str, why: str, fix: str | None = None) -> Finding:
+    def finding(self, rule: str, why: str, fix: str | None = None) -> Finding:
         """Return what is wrong, less urgent where the table is small."""
         rows = self.facts.relation(self.scan)
         small = rows is not None and rows.rows < SMALL
         read = "" if self.scan.rows is None else f"; {count(self.scan.rows + self.scan.removed())} rows were read"
-        return Finding(rule, "info" if small else "warning", title, why + read, fix, self.sort.number)
+        return Finding(rule, "info" if small else "warning", why + read, fix, self.sort.number)
 
 
 def shape(facts: Facts) -> Iterator[Finding]:
@@ -99,7 +99,7 @@ def _invalid(case: Case) -> Finding | None:
     index = case.indexes[0]
     why = f"the index {index.name} is invalid: a build that failed left it, writes keep it up, and no query uses it"
     fix = f"REINDEX INDEX CONCURRENTLY {quote_qualified(index.schema, index.name)}"
-    return case.finding("R25", "the index is invalid", why, fix)
+    return case.finding("R25", why, fix)
 
 
 def _grouped(case: Case) -> Finding | None:
@@ -113,15 +113,15 @@ def _grouped(case: Case) -> Finding | None:
         why = f"DISTINCT ON orders by {first.text} first, and only then by the distance: it reads all rows"
     else:
         why = f"the order is by {first.text} first, and an index gives that of the distance alone"
-        return case.finding("R17", "ordered by more than a distance", why, _AROUND.format(case.order))
-    return case.finding("R12", "every row is needed first", why, _AROUND.format(case.order))
+        return case.finding("R17", why, _AROUND.format(case.order))
+    return case.finding("R12", why, _AROUND.format(case.order))
 
 
 def _function(case: Case) -> Finding | None:
     if case.key.function is None:
         return None
     why = f"the order is that of the function {case.key.function}(), and an index gives the order of the operator only"
-    return case.finding("R03", "a function instead of the operator", why, case.order)
+    return case.finding("R03", why, case.order)
 
 
 def _expression(case: Case) -> Finding | None:
@@ -130,24 +130,24 @@ def _expression(case: Case) -> Finding | None:
     text = elide(case.key.text)
     if case.key.descending and re.match(r"\(?'?1(\.0*)?'?(::[a-z ]+)?\)? - ", case.key.text):
         why = f"the order is that of the similarity, {text}, and an index gives the order of the distance itself"
-        return case.finding("R01", "ordered by similarity", why, f"{case.order}, and 1 - distance among the columns")
+        return case.finding("R01", why, f"{case.order}, and 1 - distance among the columns")
     why = f"the order is that of an expression, {text}, and an index gives the order of one distance alone"
     fix = f"take candidates by {case.order} LIMIT … in WITH … AS MATERIALIZED (…), and order these by the expression"
-    return case.finding("R17", "ordered by more than a distance", why, fix)
+    return case.finding("R17", why, fix)
 
 
 def _direction(case: Case) -> Finding | None:
     if not case.key.descending:
         return None
     why = "the order is descending, the farthest rows first, and a vector index gives the nearest first only"
-    return case.finding("R02", "ordered from far to near", why, case.order)
+    return case.finding("R02", why, case.order)
 
 
 def _nulls(case: Case) -> Finding | None:
     if not case.key.nulls_first:
         return None
     why = "the order is NULLS FIRST, and an index gives rows without a vector last, or not at all"
-    return case.finding("R16", "NULLS FIRST", why, case.order)
+    return case.finding("R16", why, case.order)
 
 
 def _operator(case: Case) -> Finding | None:
@@ -157,7 +157,7 @@ def _operator(case: Case) -> Finding | None:
     index, operator = valid[0], case.key.operator
     why = f"the order is that of {operator}, and the index {index.name} gives that of {' and '.join(index.operators)}"
     fix = elide(f"ORDER BY {case.key.left} {index.operators[0]} {case.key.right}")
-    return case.finding("R04", "the operator is not that of the index", why, fix)
+    return case.finding("R04", why, fix)
 
 
 def _cast(case: Case) -> Finding | None:
@@ -166,27 +166,25 @@ def _cast(case: Case) -> Finding | None:
     index = case.indexes[0]
     why = f"the query has {case.mine}, and the index {index.name} is on {index.key}: another expression"
     if "binary_quantize" in index.key:
-        return case.finding("R08", "not the expression of the index", why, f"ORDER BY {index.key} <~> …")
+        return case.finding("R08", why, f"ORDER BY {index.key} <~> …")
     if "::" in case.mine and "::" not in index.key:
-        return case.finding(
-            "R05", "the column is cast", why, f"cast the other side to the column's type, as {index.key}"
-        )
-    return case.finding("R07", "not the expression of the index", why, f"ORDER BY {index.key} {case.key.operator} …")
+        return case.finding("R05", why, f"cast the other side to the column's type, as {index.key}")
+    return case.finding("R07", why, f"ORDER BY {index.key} {case.key.operator} …")
 
 
 def _other_side(case: Case) -> Finding | None:
     other = case.other.strip("()")
     if case.facts.is_generic(case.key):
         why = f"the plan was made without knowing {other} and the numbers of the query, as prepared statements are"
-        return case.finding("R22", "a generic plan", why, "SET LOCAL plan_cache_mode = force_custom_plan")
+        return case.finding("R22", why, "SET LOCAL plan_cache_mode = force_custom_plan")
     if re.match(r"(\w+\.)?\w+\(.*\)$", case.other) and not other.startswith(("InitPlan", "$")):
         why = f"{case.other} may give another vector for every row, so nothing can be looked up"
         fix = f"ALTER FUNCTION … STABLE, or (SELECT {case.other})"
-        return case.finding("R09", "the query vector is computed for every row", why, fix)
+        return case.finding("R09", why, fix)
     if re.fullmatch(r'(\w+|"[^"]+")\.(\w+|"[^"]+")', case.other):
         why = f"the vector to compare with is a column, {case.other}, so it is another for every row that is joined"
         fix = "(SELECT …) for one vector; for several, CROSS JOIN LATERAL (… ORDER BY … LIMIT …)"
-        return case.finding("R10", "the query vector comes from a join", why, fix)
+        return case.finding("R10", why, fix)
     return None
 
 
@@ -200,7 +198,7 @@ def _partial(case: Case) -> Finding | None:
     why = (
         f"the index {index.name} has the rows WHERE {index.where} alone, and the query does not say that it wants those"
     )
-    return case.finding("R24", "the condition of the partial index is missing", why, f"AND {index.where}")
+    return case.finding("R24", why, f"AND {index.where}")
 
 
 def _plan(case: Case) -> Finding | None:
@@ -212,9 +210,9 @@ def _plan(case: Case) -> Finding | None:
         if rule := _NEEDS_ALL.get(above.kind):
             why = f"{above.label} needs the rows in that order, all of them, before the LIMIT can choose"
             fix = f"({case.order} LIMIT …) first, and the rest around it"
-            return case.finding(rule, "every row is needed first", why, fix)
+            return case.finding(rule, why, fix)
     why = "there is no LIMIT, so every row is wanted, and reading them all is the fastest way"
-    return case.finding("R15", "no LIMIT", why, "LIMIT 10")
+    return case.finding("R15", why, "LIMIT 10")
 
 
 def _tied(case: Case) -> Finding | None:
@@ -223,7 +221,7 @@ def _tied(case: Case) -> Finding | None:
         return None
     why = f"a second key, {keys[1].text}, decides between equal distances, and before PostgreSQL 17 no index gives that"
     fix = f"{case.order} LIMIT … inside, and ORDER BY {keys[1].text} around it"
-    return case.finding("R11", "a second key in the order", why, fix)
+    return case.finding("R11", why, fix)
 
 
 def _joined(case: Case) -> Finding | None:
@@ -232,7 +230,7 @@ def _joined(case: Case) -> Finding | None:
         return None
     why = f"the rows are joined ({joins[0].label}) before they are ordered, so all of them are"
     fix = f"take the nearest by {case.order} LIMIT … in WITH … AS MATERIALIZED (…), and join these"
-    return case.finding("R18", "joined before it is ordered", why, fix)
+    return case.finding("R18", why, fix)
 
 
 def _beside(case: Case) -> Finding | None:
@@ -246,7 +244,7 @@ def _beside(case: Case) -> Finding | None:
         " only the table, so reading all of it looks cheap"
     )
     fix = "SET LOCAL enable_seqscan = off shows whether the index is faster; then lower random_page_cost"
-    return case.finding("R20", "the planner does not see the vectors", why, fix)
+    return case.finding("R20", why, fix)
 
 
 _CAUSES = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..diagnose import FUNCTIONS, OPERATORS, Facts, Finding, no_vector, numbers, short, zeros
-from ..errors import PgvecError
+from ..errors import PgvecError, QueryError
 from ..plan.words import rows
 from ..query import Query, Scan, build, without_vector
 from ..query.statement import VECTOR
@@ -20,6 +20,7 @@ EXACTLY = (("enable_indexscan", "off"), ("enable_seqscan", "on"), ("enable_sort"
 # The LIMIT of a whole statement stands at its end: a glance, before the statement is really read.
 _LIMIT_AT_END = re.compile(r"\bLIMIT\s+(\d+)(\s+OFFSET\s+\d+)?[\s;]*$", re.IGNORECASE)
 _END = 200  # characters
+_CANCELED = "57014"  # the SQLSTATE of a statement that took too long
 _Rows = list[tuple[Any, ...]]
 
 
@@ -106,8 +107,8 @@ def _seen(result: Result, exact: Query, wanted: int, what: str) -> Seen:
         return Seen(_size(result))
     try:
         all_rows = look.rows(exact)
-    except PgvecError:
-        return Seen(causes=_unproved(facts, look))
+    except QueryError as error:
+        return Seen(causes=_unproved(facts, look, error))
     more = _size_of(result.found, all_rows)
     if more <= _size(result):
         return Seen(more)
@@ -121,8 +122,10 @@ def _causes(facts: Facts) -> tuple[Finding, ...]:
     return tuple(short(facts))[:1]  # of several parts of a table each may have its own
 
 
-def _unproved(facts: Facts, look: Second) -> tuple[Finding, ...]:
-    told = f"whether there are more is not known, for to look at every row takes longer than {look.seconds:.1f} s"
+def _unproved(facts: Facts, look: Second, error: QueryError) -> tuple[Finding, ...]:
+    first_line = error.message.partition("\n")[0]
+    why = f"takes longer than {look.seconds:.1f} s" if error.sqlstate == _CANCELED else f"fails: {first_line}"
+    told = f"whether there are more is not known, for to look at every row {why}"
     return tuple(replace(cause, severity="warning", why=f"{cause.why}; {told}") for cause in _causes(facts))
 
 

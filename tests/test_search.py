@@ -539,7 +539,7 @@ def test_a_scan_that_may_visit_few_rows_only_is_repeated_exactly(
     assert sum("<->" in text for text in sent) == 2
     fewer = search(big, "arc", vector=START, where="half = 1", set=limits, strategy="iterative")
     assert len(fewer) < 10
-    assert "the scan ended before it found them, if they exist" in fewer.notes[0]
+    assert ([finding.rule for finding in fewer.findings], fewer.notes) == (["R43"], ())
 
 
 @pytest.fixture
@@ -584,7 +584,7 @@ def test_in_hybrid_a_filter_costs_neither_leg_rows(raw: connection, big: Databas
     one_pass = search(big, "arc", "number", vector=START, where=condition, mode="hybrid", k=5, strategy="ann")
     assert one_pass.column("vector_rank") == [None] * 5
     none = search(big, "arc", "nosuch", vector=START, where=condition, mode="hybrid", k=5, strategy="ann")
-    assert "5 of 5 rows are missing: the scan ended before it found them, if they exist" in none.notes[-1]
+    assert none.findings[0].why.endswith("an exact search finds 20 of the 40 of the vector leg")
 
 
 def test_groups_that_are_far_are_found(raw: connection, db: Database) -> None:
@@ -621,8 +621,8 @@ def test_groups_that_are_far_are_found(raw: connection, db: Database) -> None:
             "2 of 1,000 rows are missing: there are only 998 rows besides",
         ),
         (
-            {"as_is": True, "where": "id % 1000 = 500"},
-            "rows are missing: the scan ended before it found them, if they exist",
+            {"as_is": True, "where": "id % 1000 = -1"},
+            "10 of 10 rows are missing: there are no rows within the filter",
         ),
         (
             {"mode": "keyword", "vector": None, "text": "number 7 -x"},

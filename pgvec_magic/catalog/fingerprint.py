@@ -129,11 +129,16 @@ class Fingerprint:
         return [("PostgreSQL", self.server, after.server), ("pgvector", self.vector, after.vector)]
 
 
-def fingerprint(db: Database, settings: Rows, tables: Iterable[tuple[str, str]]) -> Fingerprint:
-    """Return what a plan depends on, from what ``SETTINGS`` gave and the tables, (schema, name), that it reads."""
+def fingerprint(
+    db: Database, settings: Rows, tables: Iterable[tuple[str, str]], bounds: tuple[tuple[str, str], ...] = ()
+) -> Fingerprint:
+    """Return what a plan depends on, from what ``SETTINGS`` gave and the tables, (schema, name), that it reads.
+
+    ``bounds`` are settings that hold for the reading too, such as a ``statement_timeout``.
+    """
     able, asked = capabilities(db), sorted(set(tables))
     params = {"schemas": [schema for schema, _ in asked], "names": [name for _, name in asked]}
-    relations, indexes = (db.run(Query(sql, params, reads=True)).rows for sql in (_RELATIONS, _INDEXES))
+    relations, indexes = (db.run(Query(sql, params, bounds, reads=True)).rows for sql in (_RELATIONS, _INDEXES))
     return Fingerprint(
         server=able.server_version,
         vector=able.vector_version,

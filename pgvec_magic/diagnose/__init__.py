@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from .facts import Facts
+from .facts import Facts, numbers
 from .finding import SEVERITIES, Cure, Finding
+from .keys import FUNCTIONS, OPERATORS
 from .rows import lists, order, short
 from .shape import shape
+from .vectorless import no_vector, zeros
 
 _RULES = (short, shape, order, lists)
 
@@ -16,4 +18,4 @@ def diagnose(facts: Facts) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.step or 0)))
 
 
-__all__ = ["Cure", "Facts", "Finding", "diagnose"]
+__all__ = ["FUNCTIONS", "OPERATORS", "Cure", "Facts", "Finding", "diagnose", "no_vector", "numbers", "short", "zeros"]

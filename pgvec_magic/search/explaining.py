@@ -58,7 +58,8 @@ def explained(db: Database, query: Query, *, analyze: bool = True) -> Explanatio
     except UsageError as error:
         hint = "explain what the rule makes of it"
         raise UsageError("a rule of the table makes several statements of this one, or none", hint) from error
-    return Explanation(found, query, catalog.fingerprint(db, in_force, _tables(found)), told.notices)
+    bounds = tuple(setting for setting in query.settings if setting[0] == "statement_timeout")
+    return Explanation(found, query, catalog.fingerprint(db, in_force, _tables(found), bounds), told.notices)
 
 
 def read_plan(text: str) -> Explanation:

@@ -10,6 +10,7 @@ from ..errors import UsageError
 from ..query import Query
 from .result import Result
 from .vectors import value_of_query
+from .watching import watched
 
 # Commands after which the catalog is as it was.
 _READS = frozenset(["SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"])
@@ -28,14 +29,16 @@ def sql(
     """Run statements in order and return the result of the last; the first error stops the rest.
 
     ``:query`` is the query vector, from ``vector`` or from the text ``query`` by ``table``'s model; other ``:name``
-    come from ``params``. Nothing is added to the statements. Raises UsageError, QueryError, EmbedError.
+    come from ``params``. Nothing is added to the statements; a last one with fewer rows than its LIMIT, ordered by a
+    distance, is looked at a second time. Raises UsageError, QueryError, EmbedError.
     """
     queries = bound(db, text, query=query, vector=vector, table=table, params=params, settings=settings)
     done = [_run(db, sent) for sent in queries]
     statuses = [rows.status for rows in done]
     notices = tuple(notice for rows in done for notice in rows.notices)
     status = " · ".join(statuses) if len(done) > 1 or not done[-1].columns else ""
-    return Result(db, queries[-1], done[-1].columns, done[-1].rows, done[-1].seconds, notices, status=status)
+    last = done[-1]
+    return watched(Result(db, queries[-1], last.columns, last.rows, last.seconds, notices, status=status))
 
 
 def bound(

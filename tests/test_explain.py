@@ -175,7 +175,7 @@ def test_a_saved_plan_is_read_by_others_and_by_us(db: Database, docs: None, tmp_
     assert [node.details for node in again.plan.nodes] == [node.details for node in found.plan.nodes]
     assert again.fingerprint is None
     page = found.save(str(tmp_path / "plan.html")).read_text()
-    assert page.count("<svg") == 1
+    assert page.count("<svg") == 2
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
     for said in ("docs_hnsw", "hnsw.iterative_scan = off", "ORDER BY", "own ms"):
         assert said in page

@@ -61,7 +61,7 @@ class Step:
     def name(self) -> str:
         """The label with the sign of a vector scan, and those of what is wrong."""
         signs = [mark.sign for mark in self.marks] + ([VECTOR_SIGN] if self.is_vector_scan else [])
-        return "  ".join([*signs, self.label])
+        return " ".join([*signs, self.label])
 
     @property
     def told(self) -> str:

@@ -28,11 +28,12 @@ _CHARACTER = 6.6
 
 @dataclass(frozen=True, slots=True)
 class _Card:
-    """A step's place: its row, its left edge, and the card that it works for."""
+    """A step's place: its row, its left edge, where the line from below meets it, and the card that it works for."""
 
     step: Step
     row: int
     left: float
+    stem: float
     parent: _Card | None
     is_only: bool
 
@@ -52,7 +53,7 @@ def tree(found: Sequence[Step], *, unit: str, title: str) -> Sketch:
     words = [word for card, share in zip(cards, shares, strict=True) for word in _words(card, share, right)]
     layout = plain(title, height, (len(cards) - 0.5, -0.5)) | {
         "margin": {"l": _SIDE, "r": _SIDE, "t": top, "b": 0},
-        "shapes": [line for card in cards for line in _lines(card, _indent(cards))],
+        "shapes": [line for card in cards for line in _lines(card)],
         "annotations": [elements.heading(_key(found, unit), 0, xref="paper", xanchor="left"), *words],
     }
     layout["xaxis"] = {"visible": False, "range": [0, max(_WIDTH, right)]}
@@ -74,12 +75,9 @@ def _placed(found: Sequence[Step]) -> list[_Card]:
     cards: list[_Card] = []
     for i, (step, parent) in enumerate(zip(found, parents, strict=True)):
         above = None if parent is None else cards[parent]
-        cards.append(_Card(step, i, levels[i] * indent, above, parents.count(parent) == 1))
+        left = levels[i] * indent
+        cards.append(_Card(step, i, left, left + indent / 2, above, parents.count(parent) == 1))
     return cards
-
-
-def _indent(cards: Sequence[_Card]) -> float:
-    return min((card.left - card.parent.left for card in cards if card.parent and not card.is_only), default=_INDENT)
 
 
 def _cards(cards: Sequence[_Card], shares: Sequence[float], right: float) -> Part:
@@ -107,14 +105,14 @@ def _lengths(cards: Sequence[_Card], shares: Sequence[float], right: float) -> P
     }
 
 
-def _lines(card: _Card, indent: float) -> Iterator[Part]:
+def _lines(card: _Card) -> Iterator[Part]:
     """Yield the way that the rows of a card went to the one above."""
     above = card.parent
     if above is None:
         return
     wide = 1.0 if not card.step.rows else min(1.5 + 1.5 * math.log10(1 + card.step.rows), 10.0)
     ink = {"color": elements.GREY, "width": wide} | ({} if card.step.ran else {"dash": "dot"})
-    x, bottom, top = above.left + indent / 2, above.row + _HALF, card.row - _HALF
+    x, bottom, top = above.stem, above.row + _HALF, card.row - _HALF
     line = {"type": "line", "layer": "below", "line": ink, "opacity": 0.7}
     yield line | {"x0": x, "x1": x, "y0": bottom, "y1": top if card.is_only else card.row}
     if not card.is_only:

@@ -64,8 +64,9 @@ class PlanPanel(widgets.VBox):  # type: ignore[misc]  # it has no types
         self.fix = widgets.Button(description="Try the fix", icon="play", disabled=True)
         self.why_not = widgets.HTML()
         self.proved, self.after = widgets.HTML(), widgets.HTML()
-        told = [self.finding, self.step, self.details, widgets.HBox([self.fix, self.why_not])]
-        self._shown = widgets.VBox([self.kind, self.view, *told], layout={"display": "none"})
+        tried = widgets.HBox([self.fix, self.why_not])
+        shown = [self.finding, self.kind, self.view, self.step, self.details, tried]
+        self._shown = widgets.VBox(shown, layout={"display": "none"})
         self._tried = widgets.HBox(
             [self.proved, self.after], layout={"flex_flow": "row wrap", "align_items": "flex-start"}
         )

@@ -36,7 +36,7 @@ def _notice(note: Notice, width: int) -> list[str]:
     lines = ["", *_hanging(f"{severity.sign} {severity.word} {note.rule}: {one_line(note.title)}", width)]
     lines += _hanging(f"  {one_line(note.why)}", width)
     lines += _hanging(f"  → {one_line(note.fix)}", width, "    ") if note.fix else []
-    return [*lines, *([head(f"  more: {note.link}", width)] if note.link else [])]
+    return [*lines, *(["  " + head(f"more: {note.link}", width - 2)] if note.link else [])]
 
 
 def _hanging(line: str, width: int, indent: str = "  ") -> list[str]:

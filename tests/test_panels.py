@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from psycopg2.extensions import connection
 
 import pgvec_magic as pv
 from pgvec_magic.db import Database
+from pgvec_magic.diagnose import Cure
 from pgvec_magic.errors import UsageError
 
 CITUS = Path(__file__).parent / "plans" / "citus"
@@ -98,6 +100,23 @@ def test_what_goes_wrong_is_one_line_and_the_button_works_again(
     panel.fix.click()
     assert panel.said.value == ""
     assert panel.proof.helped
+
+
+@pytest.mark.parametrize(
+    ("cure", "said"),
+    [
+        (None, "for you to do"),
+        (Cure(before=("CREATE INDEX ON docs (tenant)",)), "build=True"),
+        (Cure(), "for you to do"),
+    ],
+)
+def test_a_fix_that_cannot_be_tried_here_says_why(
+    db: Database, sick: pv.Explanation, cure: Cure | None, said: str
+) -> None:
+    vars(sick)["findings"] = (replace(sick.findings[0], cure=cure),)
+    panel = pv.panel(db, "plan", sick)
+    assert panel.fix.disabled
+    assert said in panel.why_not.value
 
 
 def test_a_table_is_searched_for_what_is_typed(db: Database) -> None:

@@ -125,7 +125,12 @@ class PlanPanel(widgets.VBox):  # type: ignore[misc]  # it has no types
             return "no finding is chosen"
         if self.explanation.query is None or self._db is None:
             return "a plan from elsewhere cannot be run here"
-        return "" if self.chosen.cure else "this fix cannot be tried and undone: it is for you to do"
+        cure = self.chosen.cure
+        if cure and (cure.settings or cure.sql):
+            return ""
+        if cure and cure.before:
+            return "an index would have to be built: pv.prove(db, explanation, finding, build=True) does, and undoes it"
+        return "this fix cannot be tried and undone: it is for you to do"
 
     def _clear(self) -> None:
         """Forget what was chosen and tried: it is of another plan."""
@@ -144,9 +149,11 @@ class PlanPanel(widgets.VBox):  # type: ignore[misc]  # it has no types
     def _prove(self) -> None:
         from ..compare import prove  # type: ignore[import-not-found, unused-ignore]
 
+        found, finding = self.explanation, self.chosen
+        assert self._db and found and finding, "the button cannot be pressed"
+        self.proof, self.proved.value, self.after.value = None, "", ""
         with self._running():
-            self.proved.value = self.after.value = ""
-            self.proof = prove(self._db, self.explanation, self.chosen)
+            self.proof = prove(self._db, found, finding)
             self.proved.value = self.proof._repr_mimebundle_()["text/html"]
             if self.proof.helped:
                 self.after.value = self.proof.explanation.html(self.kind.value)

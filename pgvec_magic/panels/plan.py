@@ -149,11 +149,12 @@ class PlanPanel(widgets.VBox):  # type: ignore[misc]  # it has no types
     def _prove(self) -> None:
         from ..compare import prove  # type: ignore[import-not-found, unused-ignore]
 
-        found, finding = self.explanation, self.chosen
-        assert self._db and found and finding, "the button cannot be pressed"
+        db, found, finding = self._db, self.explanation, self.chosen
+        if db is None or found is None or finding is None:
+            return  # pressed before the page heard that there is nothing to try
         self.proof, self.proved.value, self.after.value = None, "", ""
         with self._running():
-            self.proof = prove(self._db, found, finding)
+            self.proof = prove(db, found, finding)
             self.proved.value = self.proof._repr_mimebundle_()["text/html"]
             if self.proof.helped:
                 self.after.value = self.proof.explanation.html(self.kind.value)

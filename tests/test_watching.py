@@ -182,7 +182,7 @@ def test_what_the_index_would_have_missed_is_told_of_a_repeated_search(
     assert rules(result) == [(rule, "info")]
     assert result.findings[0].why.endswith(f"; the exact search in its place found all {k} asked for")
     assert (result.notes, result.proof) == ((), None)
-    assert result.findings[0].told in " ".join(repr(result).split())
+    assert result.findings[0].title in " ".join(repr(result).split())
     assert len(result.explain().plan.nodes) > 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..render import Notice
 from .catalogue import rules
 
 SEVERITIES = ("error", "warning", "info")
@@ -47,9 +48,9 @@ class Finding:
         return f"docs/findings.md#{self.rule.lower()}"
 
     @property
-    def told(self) -> str:
-        """All of it in one line: what it is, why, its rule, and what mends it."""
-        return f"{self} ({self.rule})" + (f" → {self.fix}" if self.fix else "")
+    def notice(self) -> Notice:
+        """What pages and terminals show of it."""
+        return Notice(self.severity, self.rule, self.title, self.why, self.fix, self.link)
 
     def __str__(self) -> str:
         return f"{self.title}: {self.why}"

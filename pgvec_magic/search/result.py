@@ -151,9 +151,9 @@ class Result:
         return [row[at] for row in self.rows]
 
     @property
-    def _notes(self) -> tuple[str, ...]:
+    def _notes(self) -> tuple[str | render.Notice, ...]:
         """What a person should know, each finding with what mends it, and what proves it."""
-        told = (*self.notes, *(finding.told for finding in self.findings))
+        told = (*(finding.notice for finding in self.findings), *self.notes)
         if self.proof is None:
             return told
         return (*told, f"the proof: the same {self._exactly}; .proof is its statement")

@@ -153,7 +153,7 @@ class Result:
     @property
     def _notes(self) -> tuple[str | render.Notice, ...]:
         """What a person should know, each finding with what mends it, and what proves it."""
-        told = (*(finding.notice for finding in self.findings), *self.notes)
+        told: tuple[str | render.Notice, ...] = (*(finding.notice for finding in self.findings), *self.notes)
         if self.proof is None:
             return told
         return (*told, f"the proof: the same {self._exactly}; .proof is its statement")

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from .cost import cold, sent, walked
 from .facts import Facts
+from .filters import fields, within
 from .finding import SEVERITIES, Cure, Finding
+from .partitions import partitions
+from .planner import elsewhere, rivals
+from .recall import coarse, lengths, repeated, strict, untrained
 from .rows import lists, order, short
 from .shape import shape
 
-_RULES = (short, shape, order, lists)
+_RULES = (
+    *(short, shape, order, lists, within, fields, rivals, elsewhere),
+    *(coarse, lengths, repeated, strict, untrained, partitions, walked, cold, sent),
+)
 
 
 def diagnose(facts: Facts) -> tuple[Finding, ...]:

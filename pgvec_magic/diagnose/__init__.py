@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .cost import cold, sent, walked
 from .facts import Facts
 from .filters import fields, within
@@ -21,6 +23,8 @@ _RULES = (
 def diagnose(facts: Facts) -> tuple[Finding, ...]:
     """Return what is wrong, the gravest first, of equal ones in the order of the plan."""
     found = [finding for rule in _RULES for finding in rule(facts)]
+    for node, there in facts.alone:
+        found += [replace(finding, step=node.number) for rule in _RULES for finding in rule(there)]
     return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.step or 0)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..catalog import Fingerprint, Index, Relation
@@ -99,6 +99,17 @@ class Facts:
     def ann_scans(self) -> tuple[Node, ...]:
         """The scans of vector indexes."""
         return tuple(node for node in self.plan.nodes if self.is_ann(node))
+
+    @property
+    def alone(self) -> Iterator[tuple[Node, Facts]]:
+        """Yield what a single server was sent as a whole: the node that waited for it, and the facts there.
+
+        Of a statement that several servers share none has to give all the rows.
+        """
+        known = replace(self.fingerprint, relations=(), indexes=()) if self.fingerprint else None
+        for node in self.plan.nodes:
+            if len(node.remote) == 1 and node.details["Distributed Query"]["Job"].get("Task Count") == 1:
+                yield node, Facts(node.remote[0].plan, known, node.remote[0].sql)
 
     @cached_property
     def exact_sorts(self) -> tuple[tuple[Node, SortKey], ...]:

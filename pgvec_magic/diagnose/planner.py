@@ -15,6 +15,10 @@ from .finding import Cure, Finding
 _CONDITIONS = ("Filter", "Index Cond", "Recheck Cond")
 _BESIDE = 4  # times the table, from which on the planner's idea of reading all of it is wrong
 _KEPT = 0.1  # the share of rows from which on it pays to join after the search
+_STEPS = frozenset(
+    f"enable_{step}"
+    for step in ("seqscan", "indexscan", "indexonlyscan", "bitmapscan", "sort", "nestloop", "hashjoin", "mergejoin")
+)
 _CUSTOM = Cure(settings=(("plan_cache_mode", "force_custom_plan"),))
 
 
@@ -112,7 +116,7 @@ def _same_rows(one: Index, other: Index) -> bool:
 
 def elsewhere(facts: Facts) -> Iterator[Finding]:
     """Yield what shows that a plan is not that of the search: a vector of another length, steps that were forbidden."""
-    forbidden = sorted(n for n, v in facts.plan.settings.items() if n.startswith("enable_") and v == "off")
+    forbidden = sorted(name for name, value in facts.plan.settings.items() if name in _STEPS and value == "off")
     if facts.fingerprint is None and forbidden:
         why = (
             f"the plan was made with {' and '.join(f'{name} = off' for name in forbidden)}: without, it may be another"

@@ -1,6 +1,7 @@
 """What is in the database: versions, vector tables, their columns, keys, indexes, texts and sizes."""
 
 from .fingerprint import SETTINGS, Fingerprint, Index, Relation, fingerprint
+from .norms import Norms
 from .policies import unguarded
 from .read import Capabilities, capabilities, changed, forget, matching_rows, table, tables
 from .remember import remember_embedder
@@ -12,6 +13,7 @@ __all__ = [
     "Column",
     "Fingerprint",
     "Index",
+    "Norms",
     "Relation",
     "TableInfo",
     "TextSource",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..db import Database, Rows
 from ..metric import METRICS
 from ..query import Query
+from .norms import Norms, norms
 from .read import capabilities
 
 # EXPLAIN (SETTINGS) leaves out what extensions add, such as hnsw.ef_search. To be read in the plan's own transaction.
@@ -36,17 +37,26 @@ SELECT n.nspname, c.relname, x.relname, m.amname, pg_get_indexdef(i.indexrelid),
     JOIN pg_catalog.pg_amop AS p ON p.amopfamily = k.opcfamily AND p.amoppurpose = 'o'
       AND p.amoplefttype = k.opcintype
     JOIN pg_catalog.pg_operator AS o ON o.oid = p.amopopr WHERE k.oid = i.indclass[0]),
-  coalesce(x.reloptions, '{}'), greatest(x.reltuples, 0)::bigint,
-  coalesce((SELECT max(s.null_frac) FROM pg_catalog.pg_stats AS s WHERE s.schemaname = n.nspname
-            AND s.tablename = c.relname AND s.attname = (
-              SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = c.oid AND attnum = i.indkey[0])), 0)
+  coalesce(x.reloptions, '{}'), greatest(x.reltuples, 0)::bigint, coalesce(s.null_frac, 0),
+  coalesce(s.most_common_freqs[1], 0), format_type(a.atttypid, a.atttypmod), (
+    SELECT p.amproc::regproc::text FROM pg_catalog.pg_opclass AS k
+    JOIN pg_catalog.pg_amproc AS p ON p.amprocfamily = k.opcfamily AND p.amproclefttype = k.opcintype
+    WHERE k.oid = i.indclass[0] AND p.amprocnum = 1 AND has_table_privilege(c.oid, 'SELECT')
+      AND p.amproc::regproc::text LIKE '%%negative_inner_product')
 FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS asked(schema, name)
 JOIN pg_catalog.pg_namespace AS n ON n.nspname = asked.schema
 JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = asked.name
 JOIN pg_catalog.pg_index AS i ON i.indrelid = c.oid
 JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_am AS m ON m.oid = x.relam
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = x.oid AND a.attnum = 1
+LEFT JOIN pg_catalog.pg_attribute AS t ON t.attrelid = c.oid AND t.attnum = i.indkey[0]
+LEFT JOIN LATERAL (
+  SELECT null_frac, most_common_freqs FROM pg_catalog.pg_stats
+  WHERE schemaname = n.nspname AND tablename = c.relname AND attname = t.attname
+  ORDER BY inherited LIMIT 1) AS s ON true
 ORDER BY 1, 2, 3"""
+_MOST_SAMPLED = 3  # indexes, of which a plan over partitions has many
 
 _DISTANCES = frozenset(metric.operator for metric in METRICS.values())
 _EXACT_METHODS = frozenset(["gist", "spgist"])  # which Postgres itself brings, for points and the like
@@ -76,7 +86,10 @@ class Index:
 
     ``key`` is the column or expression that is indexed (of several the first), ``where`` the condition of a partial
     index, ``operators`` what it gives rows in the order of, such as ``<=>``, ``rows`` how many the planner thinks it
-    has and ``nulls`` which share of these has no value, which a vector index leaves out.
+    has and ``nulls`` which share of these has no value, which a vector index leaves out. ``copies`` is the share of the
+    value that most rows have, as far as that is known; ``type`` is the key's, such as ``vector(768)``, ``product`` the
+    function of its negative inner product where the index compares by that, and ``norms`` how long vectors are, of
+    indexes that were scanned.
     """
 
     schema: str
@@ -92,6 +105,15 @@ class Index:
     options: Sequence[str]
     rows: int
     nulls: float
+    copies: float
+    type: str
+    product: str | None
+    norms: Norms | None = None
+
+    @property
+    def lists(self) -> int:
+        """How many lists an IVFFlat index has."""
+        return next((int(option.partition("=")[2]) for option in self.options if option.startswith("lists=")), 100)
 
     @property
     def of_vectors(self) -> bool:
@@ -130,19 +152,33 @@ class Fingerprint:
 
 
 def fingerprint(
-    db: Database, settings: Rows, tables: Iterable[tuple[str, str]], bounds: tuple[tuple[str, str], ...] = ()
+    db: Database,
+    settings: Rows,
+    tables: Iterable[tuple[str, str]],
+    scanned: Iterable[str] = (),
+    bounds: tuple[tuple[str, str], ...] = (),
 ) -> Fingerprint:
     """Return what a plan depends on, from what ``SETTINGS`` gave and the tables, (schema, name), that it reads.
 
-    ``bounds`` are settings that hold for the reading too, such as a ``statement_timeout``.
+    ``scanned`` are the indexes that it reads by distance: of these some vectors are looked at. ``bounds`` are settings
+    that hold for the reading too, such as a ``statement_timeout``.
     """
     able, asked = capabilities(db), sorted(set(tables))
     params = {"schemas": [schema for schema, _ in asked], "names": [name for _, name in asked]}
-    relations, indexes = (db.run(Query(sql, params, bounds, reads=True)).rows for sql in (_RELATIONS, _INDEXES))
+    relations = tuple(Relation(*row) for row in db.run(Query(_RELATIONS, params, bounds, reads=True)).rows)
+    indexes = [Index(*row) for row in db.run(Query(_INDEXES, params, bounds, reads=True)).rows]
+    sizes, wanted = {(r.schema, r.name): r.bytes for r in relations}, set(scanned)
+    for at in [at for at, index in enumerate(indexes) if index.product and index.name in wanted][:_MOST_SAMPLED]:
+        indexes[at] = _measured(db, indexes[at], sizes)
     return Fingerprint(
         server=able.server_version,
         vector=able.vector_version,
         settings=dict(settings.rows),
-        relations=tuple(Relation(*row) for row in relations),
-        indexes=tuple(Index(*row) for row in indexes),
+        relations=relations,
+        indexes=tuple(indexes),
     )
+
+
+def _measured(db: Database, index: Index, sizes: Mapping[tuple[str, str], int]) -> Index:
+    table, product = (index.schema, index.table), index.product or ""
+    return replace(index, norms=norms(db, table, sizes[table], index.key, product, index.where))

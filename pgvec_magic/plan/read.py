@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ..errors import UsageError
@@ -32,6 +33,9 @@ def read(source: str | Mapping[str, Any] | list[Any]) -> Plan:
 def _read(source: str | Mapping[str, Any] | list[Any]) -> Plan:
     if not isinstance(source, str):
         return plan_of(_document(source))
+    if source.lstrip()[:1] in ("[", "{"):
+        with suppress(ValueError):  # it may be framed
+            return plan_of(_document(json.loads(source)))
     lines = _unframed(source)
     if not lines:
         raise UsageError("the plan is empty", _PASTE)

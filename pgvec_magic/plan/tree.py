@@ -10,6 +10,7 @@ from .node import Node, Plan, Remote, Time, Trigger, blocks_of, has_blocks
 from .shares import Step, spread
 from .times import times
 
+_TOUCHED = tuple(f"{where} {what} Blocks" for where in ("Shared", "Local") for what in ("Hit", "Read"))
 _DEEPEST = 200  # no statement's plan is, and Python's own limit is not far
 
 
@@ -73,8 +74,7 @@ def _cost(step: Step) -> float:
 
 
 def _touched(step: Step) -> float:
-    keys = (f"{where} {what} Blocks" for where in ("Shared", "Local") for what in ("Hit", "Read"))
-    return float(sum(step.details.get(key, 0) for key in keys))
+    return float(sum(step.details.get(key, 0) for key in _TOUCHED))
 
 
 def _remotes(details: Mapping[str, Any]) -> Iterator[Remote]:

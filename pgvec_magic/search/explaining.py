@@ -15,7 +15,7 @@ from .explanation import Explanation
 from .people import bound
 from .run import dry_run
 
-_EXPLAINED = frozenset(["SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE"])
+_EXPLAINED = frozenset(["SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE", "EXECUTE"])
 _OF_SQL = frozenset(["query", "vector", "table", "params", "settings"])
 _SERIALIZE = 170_000  # the version that knows SERIALIZE and MEMORY
 
@@ -59,7 +59,8 @@ def explained(db: Database, query: Query, *, analyze: bool = True) -> Explanatio
         hint = "explain what the rule makes of it"
         raise UsageError("a rule of the table makes several statements of this one, or none", hint) from error
     bounds = tuple(setting for setting in query.settings if setting[0] == "statement_timeout")
-    return Explanation(found, query, catalog.fingerprint(db, in_force, _tables(found), bounds), told.notices)
+    scanned = {node.index for node in found.nodes if node.index and "Order By" in node.details}
+    return Explanation(found, query, catalog.fingerprint(db, in_force, _tables(found), scanned, bounds), told.notices)
 
 
 def read_plan(text: str) -> Explanation:

@@ -115,6 +115,10 @@ class Database:
             self._check(step)
         return self._worker.do(lambda: self._transaction(steps, "ROLLBACK"))
 
+    def pooled(self) -> bool:
+        """Whether a pooler stands in between: the process that answers is not the one that the connection was told of."""
+        return self.run(Query("SELECT pg_backend_pid()", reads=True)).rows != [(self._link.process,)]
+
     def cancel(self) -> None:
         """Stop what this connection runs, which raises QueryError there; harmless when it runs nothing."""
         self._worker.stop()

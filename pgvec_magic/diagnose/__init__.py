@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from . import hybrid, keywords, statements, writes
 from .facts import Facts
 from .finding import SEVERITIES, Cure, Finding
 from .rows import lists, order, short
 from .shape import shape
+from .statements import Statement
 
-_RULES = (short, shape, order, lists)
+_RULES = (short, shape, order, lists, *hybrid.RULES, *keywords.RULES, *writes.RULES)
 
 
 def diagnose(facts: Facts) -> tuple[Finding, ...]:
@@ -16,4 +18,4 @@ def diagnose(facts: Facts) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.step or 0)))
 
 
-__all__ = ["Cure", "Facts", "Finding", "diagnose"]
+__all__ = ["Cure", "Facts", "Finding", "Statement", "diagnose", "statements"]

@@ -46,5 +46,10 @@ class Finding:
         """Where its entry stands, in the project's docs."""
         return f"docs/findings.md#{self.rule.lower()}"
 
+    @property
+    def told(self) -> str:
+        """All of it in a line: what it is, why, its entry, and what mends it."""
+        return f"{self} ({self.rule})" + (f" → {self.fix}" if self.fix else "")
+
     def __str__(self) -> str:
         return f"{self.title}: {self.why}"

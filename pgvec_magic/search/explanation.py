@@ -37,7 +37,7 @@ class Explanation:
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong, the gravest first; empty when all is well."""
-        return diagnose(Facts(self.plan, self.fingerprint, self.query.sql if self.query else None))
+        return diagnose(Facts(self.plan, self.fingerprint, self.query.sql if self.query else None, self.notes))
 
     @property
     def json(self) -> str:
@@ -79,8 +79,7 @@ class Explanation:
     @property
     def _notes(self) -> tuple[str, ...]:
         """What the server said, and each finding with what mends it."""
-        told = (f"{each} ({each.rule})" + (f" → {each.fix}" if each.fix else "") for each in self.findings)
-        return (*self.notes, *told)
+        return (*self.notes, *(each.told for each in self.findings))
 
     @property
     def _total(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from .. import catalog, sqltext
 from ..db import Database, Rows
+from ..diagnose import Finding, Statement, statements
 from ..errors import UsageError
 from ..query import Query
 from .result import Result
@@ -31,11 +32,17 @@ def sql(
     come from ``params``. Nothing is added to the statements. Raises UsageError, QueryError, EmbedError.
     """
     queries = bound(db, text, query=query, vector=vector, table=table, params=params, settings=settings)
-    done = [_run(db, sent) for sent in queries]
+    done, findings = [], []
+    for sent in queries:
+        done.append(_run(db, sent))
+        findings += _findings(db, sent, done[-1])
     statuses = [rows.status for rows in done]
     notices = tuple(notice for rows in done for notice in rows.notices)
     status = " · ".join(statuses) if len(done) > 1 or not done[-1].columns else ""
-    return Result(db, queries[-1], done[-1].columns, done[-1].rows, done[-1].seconds, notices, status=status)
+    last = done[-1]
+    return Result(
+        db, queries[-1], last.columns, last.rows, last.seconds, notices, status=status, findings=tuple(findings)
+    )
 
 
 def bound(
@@ -68,6 +75,13 @@ def _run(db: Database, query: Query) -> Rows:
     finally:  # a statement that failed may have left something behind, such as an invalid index
         if sqltext.command(query.sql) not in _READS:
             catalog.forget(db)
+
+
+def _findings(db: Database, sent: Query, rows: Rows) -> tuple[Finding, ...]:
+    """Return what is wrong with a statement by its text and what the server said; more is asked only where that tells."""
+    said = Statement(sent.sql, rows.notices)
+    built = catalog.built(db, said.built, sent.settings) if said.built else None
+    return statements.told(said, built, pooled=said.sets is not None and db.pooled())
 
 
 def _query(statement: str, values: Mapping[str, object], literals: tuple[tuple[str, str], ...]) -> Query:

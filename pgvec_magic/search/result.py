@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from ..diagnose import Finding
     from .explanation import Explanation
 
 RANKS = frozenset(["vector_rank", "keyword_rank", "rank_before"])
@@ -73,7 +74,8 @@ class Found:
 class Result:
     """Rows as tuples under ``columns``, best first; ``seconds`` is the wire time of the statement that gave them.
 
-    ``notes`` are sentences a person should read; ``found`` is None for a statement of their own.
+    ``notes`` are sentences a person should read, ``findings`` what is wrong, each with what mends it; ``found`` is None
+    for a statement of their own.
     """
 
     db: Database
@@ -84,6 +86,7 @@ class Result:
     notes: tuple[str, ...] = ()
     found: Found | None = field(default=None)
     status: str = ""
+    findings: tuple[Finding, ...] = ()
 
     @property
     def sql(self) -> str:
@@ -150,7 +153,7 @@ class Result:
         if self.found is None:
             rows = f"{len(self.rows):,} {'row' if len(self.rows) == 1 else 'rows'}"
             facts = (self.status or rows, _time(self.seconds))
-            return render.Grid(self.columns, self.rows, caption=facts, notes=self.notes)
+            return render.Grid(self.columns, self.rows, caption=facts, notes=self._notes)
         search, names = self.found.search, self.found.target.names
         hidden = {names[ours] for ours in _hidden(self.found)}
         kept = [i for i, name in enumerate(self.columns) if name not in hidden]
@@ -160,11 +163,15 @@ class Result:
             tuple(self.columns[i] for i in kept),
             [tuple(row[i] for i in kept) for row in self.rows],
             caption=_facts(self.found, len(self.rows), self.query.settings, self.seconds),
-            notes=self.notes,
+            notes=self._notes,
             index=range(search.offset + 1, search.offset + len(self.rows) + 1),
             bars={names[main]: self._bar_range(main, self.found)},
             legs=legs if search.mode == "hybrid" else {},
         )
+
+    @property
+    def _notes(self) -> tuple[str, ...]:
+        return (*self.notes, *(finding.told for finding in self.findings))
 
     def _bar_range(self, main: str, found: Found) -> tuple[float, float]:
         """An empty bar and a full one: a share has its own scale, other numbers that of this result."""

@@ -9,7 +9,8 @@ from ..db import Database
 from ..query import Query
 
 _BUILT = """
-SELECT x.reltuples::bigint, (SELECT setting::bigint << 10 FROM pg_catalog.pg_settings WHERE name = 'maintenance_work_mem')
+SELECT x.reltuples::bigint,
+  (SELECT setting::bigint << 10 FROM pg_catalog.pg_settings WHERE name = 'maintenance_work_mem')
 FROM pg_catalog.pg_index AS i
 JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_am AS m ON m.oid = x.relam

@@ -14,7 +14,8 @@ from .read import capabilities
 SETTINGS = Query(
     """
 SELECT name, current_setting(name) FROM pg_catalog.pg_settings
-WHERE name ~ '^(hnsw|ivfflat|diskann|vchordrq)[.]' OR name IN ('work_mem', 'shared_buffers', 'search_path', 'default_text_search_config')
+WHERE name ~ '^(hnsw|ivfflat|diskann|vchordrq)[.]'
+  OR name IN ('work_mem', 'shared_buffers', 'search_path', 'default_text_search_config')
   OR source NOT IN ('default', 'override') AND (category LIKE 'Query Tuning%%' OR name = 'jit')
 ORDER BY name""",
     reads=True,
@@ -32,7 +33,8 @@ SELECT n.nspname, c.relname, greatest(c.reltuples, 0)::bigint, pg_relation_size(
   greatest(s.last_analyze, s.last_autoanalyze) IS NOT NULL, row_security_active(c.oid),
   coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0),
   coalesce((SELECT json_object_agg(a.attname, pg_get_expr(d.adbin, d.adrelid))
-            FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_attrdef AS d ON (d.adrelid, d.adnum) = (c.oid, a.attnum)
+            FROM pg_catalog.pg_attribute AS a
+            JOIN pg_catalog.pg_attrdef AS d ON (d.adrelid, d.adnum) = (c.oid, a.attnum)
             WHERE a.attrelid = c.oid AND a.attgenerated <> '' AND a.atttypid = 'tsvector'::regtype), '{}')
 FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS asked(schema, name)
 JOIN pg_catalog.pg_namespace AS n ON n.nspname = asked.schema
@@ -69,7 +71,7 @@ class Relation:
 
     ``bytes`` are what the planner thinks a scan reads, ``toast`` what lies beside, such as long vectors;
     ``row_security`` tells whether policies choose the rows. ``words`` has the columns of words that Postgres makes, and
-    of what; ``updated`` and ``in_place`` count the rows that the statement updated, and those whose indexes it left alone.
+    of what; ``updated`` counts the rows that the statement updated, ``in_place`` those whose indexes it left alone.
     """
 
     schema: str

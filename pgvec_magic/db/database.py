@@ -116,7 +116,7 @@ class Database:
         return self._worker.do(lambda: self._transaction(steps, "ROLLBACK"))
 
     def pooled(self) -> bool:
-        """Whether a pooler stands in between: the process that answers is not the one that the connection was told of."""
+        """Whether a pooler stands in between: the process that answers is not the one that the link was told of."""
         return self.run(Query("SELECT pg_backend_pid()", reads=True)).rows != [(self._link.process,)]
 
     def cancel(self) -> None:

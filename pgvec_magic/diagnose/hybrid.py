@@ -198,5 +198,8 @@ def _kinds(expression: list[Token], names: dict[str, set[str]]) -> set[str]:
     return kinds
 
 
-_CLAUSES = frozenset("SELECT FROM WHERE AS ORDER GROUP BY LIMIT ON AND OR UNION DESC ASC HAVING WHEN THEN ELSE".split())
+_CLAUSES = frozenset(
+    ["SELECT", "FROM", "WHERE", "AS", "ORDER", "GROUP", "BY", "LIMIT", "ON", "AND", "OR", "UNION", "DESC", "ASC"]
+    + ["HAVING", "WHEN", "THEN", "ELSE"]
+)
 RULES = (divided, numbered, one_sided, added)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..catalog import Relation
 from ..plan import Node
@@ -18,8 +18,13 @@ SMALL = 1_000  # rows that are parsed in no time
 _CONDITIONS = ("Filter", "Join Filter", "Recheck Cond", "Index Cond")
 _LITERAL = re.compile(r"'((?:[^']|'')*)'::(?:pg_catalog\.)?tsquery")
 _QUALIFIER = re.compile(r'(?:\w+|"[^"]+")\.(?=[a-z_"])')
-_ONLY_STOP_WORDS = "contains only stop words"
 _NEARLY = 0.95
+NOTHING_ASKED = Finding(
+    "H06",
+    "warning",
+    "the text has no word that its language looks for, so no row matches",
+    "look by vector alone when numnode(query) = 0, and say so",
+)
 _PASS_ON = ("Subquery Scan", "Result", "Nested Loop", "Gather")
 
 
@@ -106,7 +111,7 @@ def too_strict(facts: Facts) -> Iterator[Finding]:
 
 
 def _words(text: str) -> int:
-    return len(re.findall(r"'[^']+'", text))
+    return len(re.findall(r"(?<!!)'[^']+'", text))
 
 
 def _everything(node: Node) -> str:
@@ -123,12 +128,13 @@ def _any_word(sql: str) -> str | None:
 def no_words(facts: Facts) -> Iterator[Finding]:
     """Yield where the language leaves nothing of the text to look for, and the statement does not ask whether."""
     empty = [scan for scan in word_scans(facts) if re.search(r"@@ ''::(\w+\.)?tsquery", scan.condition)]
-    told = any(_ONLY_STOP_WORDS in notice for notice in facts.notices)
-    if not (empty or told) or "numnode" in (facts.sql or ""):
-        return
-    why = "the text has no word that its language looks for, so no row matches"
-    step = empty[0].node.number if empty else None
-    yield Finding("H06", "warning", why, "look by vector alone when numnode(query) = 0, and say so", step)
+    if nothing_asked(facts.sql or "", facts.notices, bool(empty)):
+        yield replace(NOTHING_ASKED, step=empty[0].node.number if empty else None)
+
+
+def nothing_asked(sql: str, notices: tuple[str, ...], seen: bool = False) -> bool:
+    """Whether nothing was left of a text to look for, as is ``seen`` or said, and the statement does not ask that."""
+    return (seen or any("contains only stop words" in notice for notice in notices)) and "numnode" not in sql
 
 
 def parsed(facts: Facts) -> Iterator[Finding]:
@@ -212,10 +218,7 @@ def _stored(facts: Facts, scan: WordScan) -> frozenset[str]:
 
 
 def _in_language(sql: str, config: str) -> str:
-    def change(call: object, text: str) -> str:
-        return re.sub(r"\(\s*'[^']*'(\s*::\s*regconfig)?\s*,", f"({quote_literal(config)},", text, count=1)
-
-    return rewritten(sql, TO_TSQUERY, change)
+    return rewritten(sql, TO_TSQUERY, lambda call, _: f"{call.name}({quote_literal(config)}, {call.arguments[-1]})")
 
 
 RULES = (unordered, too_strict, no_words, parsed, other_language)

@@ -11,6 +11,7 @@ from ..catalog import Built
 from ..plan.words import rows
 from ..sqltext import Token, tokens
 from .finding import Finding
+from .keywords import NOTHING_ASKED, nothing_asked
 
 _NO_LONGER_FITS = re.compile(r"hnsw graph no longer fits into maintenance_work_mem after (\d+) tuples")
 _MARGIN = 1.05  # levels of the graph are drawn by chance
@@ -69,8 +70,8 @@ _BEFORE_NAME = {True: ("INDEX", "TABLE"), False: ("ON",)}
 
 
 def told(said: Statement, built: Built | None = None, *, pooled: bool = False) -> tuple[Finding, ...]:
-    """Return what is wrong with a statement; ``built`` is what ``said.built`` has, ``pooled`` whether a pooler is between."""
-    return tuple([*_local(said), *_session(said, pooled), *_outgrown(said, built), *_lists(said), *_no_words(said)])
+    """Return what is wrong with a statement; ``built`` is the index it made, ``pooled`` whether a pooler is between."""
+    return (*_local(said), *_session(said, pooled), *_outgrown(said, built), *_lists(said), *_no_words(said))
 
 
 def _local(said: Statement) -> Iterator[Finding]:
@@ -109,6 +110,5 @@ def _lists(said: Statement) -> Iterator[Finding]:
 
 
 def _no_words(said: Statement) -> Iterator[Finding]:
-    if any("contains only stop words" in notice for notice in said.notices) and "numnode" not in said.sql:
-        why = "the text has no word that its language looks for, so no row matches"
-        yield Finding("H06", "warning", why, "look by vector alone when numnode(query) = 0, and say so")
+    if nothing_asked(said.sql, said.notices):
+        yield NOTHING_ASKED

@@ -63,7 +63,7 @@ def explained(db: Database, query: Query, *, analyze: bool = True) -> Explanatio
 
 
 def _rehearsed(db: Database, asked: Query, counted: bool) -> list[Rows]:
-    """Return the plan, the settings in force, and what was updated until before and until after, where it is counted."""
+    """Return the plan, the settings in force, and what was updated before and after it, where that is counted."""
     if not counted:
         return db.rehearse([asked, catalog.SETTINGS])
     before, told, in_force, after = db.rehearse([catalog.UPDATES, asked, catalog.SETTINGS, catalog.UPDATES])

@@ -32,7 +32,8 @@ def sql(
     come from ``params``. Nothing is added to the statements. Raises UsageError, QueryError, EmbedError.
     """
     queries = bound(db, text, query=query, vector=vector, table=table, params=params, settings=settings)
-    done, findings = [], []
+    done: list[Rows] = []
+    findings: list[Finding] = []
     for sent in queries:
         done.append(_run(db, sent))
         findings += _findings(db, sent, done[-1])
@@ -78,7 +79,7 @@ def _run(db: Database, query: Query) -> Rows:
 
 
 def _findings(db: Database, sent: Query, rows: Rows) -> tuple[Finding, ...]:
-    """Return what is wrong with a statement by its text and what the server said; more is asked only where that tells."""
+    """Return what is wrong with a statement, by its text and the notices; more is asked only where these tell."""
     said = Statement(sent.sql, rows.notices)
     built = catalog.built(db, said.built, sent.settings) if said.built else None
     return statements.told(said, built, pooled=said.sets is not None and db.pooled())

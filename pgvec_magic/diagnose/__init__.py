@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from . import hybrid, keywords, statements, writes
+from . import hybrid, statements, writes
 from .facts import Facts
 from .finding import SEVERITIES, Cure, Finding
+from .keywords import words
 from .rows import lists, order, short
 from .shape import shape
 from .statements import Statement
 
-_RULES = (short, shape, order, lists, *hybrid.RULES, *keywords.RULES, *writes.RULES)
+_RULES = (short, shape, order, lists, *hybrid.RULES, words, *writes.RULES)
 
 
 def diagnose(facts: Facts) -> tuple[Finding, ...]:

@@ -20,6 +20,7 @@ _SORTED = (
 )
 _IN_NO_ORDER = ("Seq Scan", "Bitmap Heap Scan")
 _FRACTION = re.compile(r"(?<![\w.')])(\d+) / \(")
+_FUSED = ("Full", "Left", "Right")
 _CONDITIONS = ("Filter", "Index Cond", "Recheck Cond")
 _COLUMN = re.compile(r'(\w+|"[^"]+")\.(\w+|"[^"]+")')
 _OF_A_LEG = re.compile(r'[^\s(]+ (?:@@|<=>|<->|<#>|<\+>|<~>|<%>) |to_tsvector\([^)]*\)|\(?[\w."]+ IS NOT NULL\)?')
@@ -27,12 +28,13 @@ _OF_A_LEG = re.compile(r'[^\s(]+ (?:@@|<=>|<->|<#>|<\+>|<~>|<%>) |to_tsvector\([
 
 def numbered(facts: Facts) -> Iterator[Finding]:
     """Yield where rows of a search are numbered though nothing put them in order."""
-    legs = {scan.node.number for scan in word_scans(facts)} | {scan.number for scan in facts.ann_scans}
-    for node in facts.plan.nodes:
-        rank = _RANK.search(str(node.details.get("Output"))) if node.kind == "WindowAgg" else None
-        if rank is None or not (legs & {each.number for each in node.walk()} or _has_distance(node)):
+    windows = [node for node in facts.plan.nodes if node.kind == "WindowAgg"]
+    legs = {scan.node.number for scan in word_scans(facts) if windows} | {scan.number for scan in facts.ann_scans}
+    for node in windows:
+        rank = _RANK.search(str(node.details.get("Output")))
+        if rank is None or (scan := _source(facts, node.children[0])) is None:
             continue
-        if (scan := _source(facts, node.children[0])) is None:
+        if not (legs & {each.number for each in node.walk()} or _has_distance(node)):
             continue
         why = f"{rank[1]}() numbers the rows as {scan.label} gives them, and nothing has put them in order"
         yield Finding("H02", "warning", why, f"{rank[1]}() OVER (ORDER BY …, id)", node.number)
@@ -93,9 +95,10 @@ def _in_fractions(sql: str) -> str:
 
 def one_sided(facts: Facts) -> Iterator[Finding]:
     """Yield where one leg of a hybrid query is filtered by a column and the other is not."""
+    if not any(n.details.get("Join Type") in _FUSED or n.kind == "Append" for n in facts.plan.nodes):
+        return
     words, vectors = [scan.node for scan in word_scans(facts)], _vector_scans(facts)
-    fused = any(n.details.get("Join Type") in ("Full", "Left", "Right") or n.kind == "Append" for n in facts.plan.nodes)
-    for vector in vectors if fused else ():
+    for vector in vectors:
         for word in words:
             if word.relation != vector.relation or word.number == vector.number:
                 continue
@@ -148,11 +151,12 @@ def _elsewhere(facts: Facts, legs: set[Node]) -> frozenset[str]:
 
 def added(facts: Facts) -> Iterator[Finding]:
     """Yield where the score is a sum of a distance and a rank of words, each in a scale of its own."""
+    if "ts_rank" not in (facts.sql or "").lower():
+        return
     found = [token for token in tokens(facts.sql or "") if token.kind not in ("space", "comment")]
-    names = _aliases(found)
-    for at, token in enumerate(found):
-        if token.text != "+":
-            continue
+    sums = [at for at, token in enumerate(found) if token.text == "+"]
+    names = _aliases(found) if sums else {}
+    for at in sums:
         left, right = _operand(found, at, -1), _operand(found, at, 1)
         kinds = [_kinds(each, names) for each in (left, right)]
         if any("window" in each for each in kinds) or {"distance", "rank"} - (kinds[0] | kinds[1]):
@@ -182,7 +186,7 @@ def _aliases(found: list[Token]) -> dict[str, set[str]]:
     """Return what the names behind AS stand for: a distance, a rank of words, a window function."""
     names: dict[str, set[str]] = {}
     for at, token in enumerate(found[:-1]):
-        if token.text.upper() == "AS" and found[at + 1].kind == "word":
+        if token.text.upper() == "AS" and found[at + 1].kind == "word" and found[at + 1].text.upper() not in _OF_CTES:
             kinds = _kinds(_operand(found, at, -1), {})
             names.setdefault(found[at + 1].text.lower(), set()).update(kinds)
     return names
@@ -198,8 +202,8 @@ def _kinds(expression: list[Token], names: dict[str, set[str]]) -> set[str]:
     return kinds
 
 
+_OF_CTES = ("MATERIALIZED", "NOT")
 _CLAUSES = frozenset(
-    ["SELECT", "FROM", "WHERE", "AS", "ORDER", "GROUP", "BY", "LIMIT", "ON", "AND", "OR", "UNION", "DESC", "ASC"]
-    + ["HAVING", "WHEN", "THEN", "ELSE"]
+    ["SELECT", "FROM", "WHERE", "AS", "ORDER", "GROUP", "BY", "LIMIT", "ON", "AND", "OR", "UNION", "DESC", "HAVING"]
 )
 RULES = (divided, numbered, one_sided, added)

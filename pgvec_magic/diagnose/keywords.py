@@ -56,16 +56,23 @@ def _said(node: Node) -> str:
     return " AND ".join(str(node.details[key]) for key in _CONDITIONS if key in node.details)
 
 
+def words(facts: Facts) -> Iterator[Finding]:
+    """Yield what is wrong with how rows are found by their words."""
+    scans = word_scans(facts)
+    for rule in _RULES if scans or facts.notices else ():
+        yield from rule(facts, scans)
+
+
 def is_hybrid(facts: Facts) -> bool:
     """Whether there is a search by distance beside that by words."""
     return bool(facts.ann_scans or facts.exact_sorts)
 
 
-def unordered(facts: Facts) -> Iterator[Finding]:
+def _unordered(facts: Facts, scans: list[WordScan]) -> Iterator[Finding]:
     """Yield where a LIMIT takes rows with the words in no order, and a rank is made of those."""
     if not any("ts_rank" in str(node.details.get("Output")) for node in facts.plan.nodes):
         return
-    for scan in word_scans(facts):
+    for scan in scans:
         limit = _limit(facts, scan.node)
         if limit is None or limit is facts.plan.root or scan.node.kind not in ("Seq Scan", "Bitmap Heap Scan"):
             continue
@@ -96,9 +103,9 @@ def _left_out(facts: Facts, scan: WordScan) -> str | None:
     return f"when {count(seen)} of {relation.rows:,} rows were looked at"
 
 
-def too_strict(facts: Facts) -> Iterator[Finding]:
+def _too_strict(facts: Facts, scans: list[WordScan]) -> Iterator[Finding]:
     """Yield where no row of a hybrid query has all of the words, and nothing else was tried."""
-    found = [scan for scan in word_scans(facts) if scan.node.executed]
+    found = [scan for scan in scans if scan.node.executed]
     if not found or not is_hybrid(facts) or any(scan.node.rows or scan.matched != 0 for scan in found):
         return
     texts = [each.replace("''", "'") for node in facts.plan.nodes for each in _LITERAL.findall(_everything(node))]
@@ -125,9 +132,9 @@ def _any_word(sql: str) -> str | None:
     return None if changed == sql else changed
 
 
-def no_words(facts: Facts) -> Iterator[Finding]:
+def _no_words(facts: Facts, scans: list[WordScan]) -> Iterator[Finding]:
     """Yield where the language leaves nothing of the text to look for, and the statement does not ask whether."""
-    empty = [scan for scan in word_scans(facts) if re.search(r"@@ ''::(\w+\.)?tsquery", scan.condition)]
+    empty = [scan for scan in scans if re.search(r"@@ ''::(\w+\.)?tsquery", scan.condition)]
     if nothing_asked(facts.sql or "", facts.notices, bool(empty)):
         yield replace(NOTHING_ASKED, step=empty[0].node.number if empty else None)
 
@@ -137,9 +144,9 @@ def nothing_asked(sql: str, notices: tuple[str, ...], seen: bool = False) -> boo
     return (seen or any("contains only stop words" in notice for notice in notices)) and "numnode" not in sql
 
 
-def parsed(facts: Facts) -> Iterator[Finding]:
+def _parsed(facts: Facts, scans: list[WordScan]) -> Iterator[Finding]:
     """Yield where every text of a table is parsed by the query: no index has it, or not in these words."""
-    for scan in word_scans(facts):
+    for scan in scans:
         table = next((n for n in scan.node.walk() if n.kind == "Seq Scan" and n.executed), None)
         found = [call for call in calls(scan.condition, ("to_tsvector",)) if call.arguments]
         relation = facts.relation(table) if table else None
@@ -149,10 +156,10 @@ def parsed(facts: Facts) -> Iterator[Finding]:
         keys = {_plain(i.key): i.name for i in facts.indexes(table) if i.valid and i.key.startswith("to_tsvector")}
         if texts in keys:
             continue  # the planner knows it, and thought that most rows match
-        yield _parsed(facts, table, relation, texts, keys)
+        yield _unindexed(facts, table, relation, texts, keys)
 
 
-def _parsed(facts: Facts, table: Node, relation: Relation, texts: str, keys: dict[str, str]) -> Finding:
+def _unindexed(facts: Facts, table: Node, relation: Relation, texts: str, keys: dict[str, str]) -> Finding:
     severity = "info" if relation.rows < SMALL else "warning"
     (call,) = calls(texts, ("to_tsvector",))[:1]
     why = f"{rows((table.rows or 0) + table.removed())} were parsed by {texts}"
@@ -184,10 +191,10 @@ def _plain(expression: str) -> str:
     return re.sub(r"::(regconfig|text|character varying)\b", "", expression)
 
 
-def other_language(facts: Facts) -> Iterator[Finding]:
+def _other_language(facts: Facts, scans: list[WordScan]) -> Iterator[Finding]:
     """Yield where the words of a column were made in one language and are looked for in another."""
     asked = _asked(facts)
-    for scan in word_scans(facts) if asked else ():
+    for scan in scans if asked else ():
         stored = _stored(facts, scan)
         if not stored or stored & asked:
             continue
@@ -221,4 +228,4 @@ def _in_language(sql: str, config: str) -> str:
     return rewritten(sql, TO_TSQUERY, lambda call, _: f"{call.name}({quote_literal(config)}, {call.arguments[-1]})")
 
 
-RULES = (unordered, too_strict, no_words, parsed, other_language)
+_RULES = (_unordered, _too_strict, _no_words, _parsed, _other_language)

@@ -39,8 +39,8 @@ def loaded(facts: Facts) -> Iterator[Finding]:
 
 def updated(facts: Facts) -> Iterator[Finding]:
     """Yield where an update of other columns gives rows new entries in a vector index."""
-    changed = _changed(facts.sql or "")
     for write, relation, index in _writes(facts, "Update"):
+        changed = _changed(facts.sql or "")
         moved = relation.updated - relation.in_place
         if relation.updated < _UPDATE or relation.in_place >= _IN_PLACE * relation.updated:
             continue

@@ -17,11 +17,12 @@ _SCANS_OF_ROWS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan
 
 @dataclass(frozen=True)
 class Facts:
-    """A plan, what is known beside it (nothing of a pasted one), and the statement."""
+    """A plan, what is known beside it (nothing of a pasted one), the statement, and what the server said of it."""
 
     plan: Plan
     fingerprint: Fingerprint | None = None
     sql: str | None = None
+    notices: tuple[str, ...] = ()
 
     @cached_property
     def parents(self) -> dict[int, Node]:
@@ -44,6 +45,15 @@ class Facts:
     @cached_property
     def _keys(self) -> dict[tuple[int, str], list[SortKey]]:
         return {}
+
+    def users(self, node: Node) -> Iterator[Node]:
+        """Yield what a node's rows go to, the nearest first: those of a CTE go to who reads it."""
+        reader: Node | None = node
+        while reader is not None:
+            name = reader.details.get("Subplan Name")
+            scans = (each for each in self.plan.nodes if name and f"CTE {each.details.get('CTE Name')}" == name)
+            reader = next(scans, self.parents.get(reader.number))
+            yield from [reader] if reader else []
 
     def setting(self, name: str, usual: str) -> str:
         """Return a setting's value when the plan was made, or what it usually is where that is not known."""

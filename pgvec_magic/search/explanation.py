@@ -40,7 +40,7 @@ class Explanation:
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong, the gravest first; empty when all is well."""
-        return diagnose(Facts(self.plan, self.fingerprint, self.query.sql if self.query else None))
+        return diagnose(Facts(self.plan, self.fingerprint, self.query.sql if self.query else None, self.notes))
 
     @property
     def json(self) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from ..diagnose import Finding
     from .explanation import Explanation
 
 RANKS = frozenset(["vector_rank", "keyword_rank", "rank_before"])
@@ -74,8 +75,8 @@ class Found:
 class Result:
     """Rows as tuples under ``columns``, best first; ``seconds`` is the wire time of the statement that gave them.
 
-    ``notes`` are sentences a person should read, ``findings`` say why rows are missing that there are, and ``proof`` is
-    the exact query that gives them; ``found`` is None for a statement of their own.
+    ``notes`` are sentences a person should read, ``findings`` what is wrong, such as why rows are missing that there
+    are, and ``proof`` is the exact query that gives these; ``found`` is None for a statement of their own.
     """
 
     db: Database

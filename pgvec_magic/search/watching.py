@@ -86,7 +86,7 @@ def watched(result: Result) -> Result:
     exact = replace(result.query, settings=(*result.query.settings, *EXACTLY))
     seen = _seen(result, exact, asked, "asked for")
     if seen.causes or seen.found is None:
-        return replace(result, findings=seen.causes, proof=seen.proof)
+        return replace(result, findings=(*result.findings, *seen.causes), proof=seen.proof)
     missing = f"{asked - len(result):,} of {asked:,} rows are missing"
     why = "there are no more that the statement selects"
     if seen.proof:

@@ -23,8 +23,8 @@ def complete(result: Result, wanted: Search, again: Again) -> Result:
     if len(result) == found.search.k and not _leg_is_short(found):
         return result
     beyond = _beyond(found, result, again)
-    if beyond is None and _may_have_stopped(found) and found.search.strategy == "auto" and not found.search.as_is:
-        result = _exactly(found, result, again)
+    while beyond is None and _goes_on(result):
+        result = _further(result, again)
         beyond = _beyond(found, result, again)
     shown = max(found.search.offset + len(result) - wanted.offset, 0)
     said = found.words in ("none", "no words") and found.search.mode == "keyword"
@@ -76,12 +76,23 @@ def _may_have_stopped(found: Found) -> bool:
     return found.search.mode != "keyword" and found.scan.may_stop_early
 
 
-def _exactly(found: Found, result: Result, again: Again) -> Result:
+def _goes_on(result: Result) -> bool:
+    """Whether a short result is looked for once more; its length is that of the last scan."""
+    found = _found(result)
+    if len(result) == found.search.k and not _leg_is_short(found):
+        return False
+    return _may_have_stopped(found) and found.search.strategy == "auto" and not found.search.as_is
+
+
+def _further(result: Result, again: Again) -> Result:
+    """Return what the next, deeper scan finds; its seconds are those of all scans."""
+    found = _found(result)
     gave = f"{len(result)} of {found.search.k}"
     if _leg_is_short(found) and len(result) == found.search.k:
         gave = f"{found.leg} of {found.scan.candidates}"
-    scan = Scan("exact", found.scan.candidates, why=f"the index scan gave {gave} rows")
-    return again(replace(found, scan=scan))
+    exact = Scan("exact", found.scan.candidates, why=f"the index scan gave {gave} rows")
+    deeper = again(replace(found, scan=found.scan.deeper or exact))
+    return replace(deeper, seconds=result.seconds + deeper.seconds)
 
 
 def _beyond(found: Found, result: Result, again: Again) -> Result | None:

@@ -92,7 +92,7 @@ class _Choice:
     @property
     def candidates(self) -> int:
         """How many rows a scan in nearly the right order hands over, so that the nearest are among them."""
-        if not self.filtered or self.search.as_is or self.search.candidates is not None or self.search.per:
+        if not self.filtered or self.search.candidates is not None or self.search.per:
             return self.wanted
         return max(4 * self.search.needed, 40, self._in_first_pass if self.search.mode == "vector" else 0)
 

@@ -7,7 +7,7 @@ import sys
 import time
 
 MODULES = (
-    *("starting", "cell", "loading", "filtered", "interrupt", "answers"),
+    *("starting", "cell", "loading", "filtered", "auto", "interrupt", "answers"),
     *("helpdesk", "embedding", "embedding_table", "duplicates", "watching", "plans"),
 )
 

@@ -73,7 +73,8 @@ class Found:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """Rows as tuples under ``columns``, best first; ``seconds`` is the wire time of the statement that gave them.
+    """Rows as tuples under ``columns``, best first; ``seconds`` is the wire time of what gave them, with
+    scans that found too few.
 
     ``notes`` are sentences a person should read, ``findings`` what is wrong, such as why rows are missing that there
     are, and ``proof`` is the exact query that gives these; ``found`` is None for a statement of their own.

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..catalog import Index
 from ..plan import Node, elide
 from ..plan.words import count
 from ..sqltext import quote_qualified
+from .cures import second_index
 from .facts import Facts
-from .finding import Finding
+from .finding import Cure, Finding
 from .keys import SortKey, sort_keys
+from .rewrite import rewrite
 
 # With fewer rows reading all of them is as good: what keeps an index out is worth a word, not a warning.
 SMALL = 1_000
@@ -55,12 +57,19 @@ class Case:
         """The order that an index gives, as SQL."""
         return elide(f"ORDER BY {self.key.left} {self.key.operator} {self.key.right}")
 
-    def finding(self, rule: str, why: str, fix: str | None = None) -> Finding:
-        """Return what is wrong, less urgent where the table is small."""
+    def finding(self, rule: str, why: str, fix: str | None = None, index: Index | None = None) -> Finding:
+        """Return what is wrong, less urgent where the table is small; ``index`` is the one that could be used."""
         rows = self.facts.relation(self.scan)
         small = rows is not None and rows.rows < SMALL
         read = "" if self.scan.rows is None else f"; {count(self.scan.rows + self.scan.removed())} rows were read"
-        return Finding(rule, "info" if small else "warning", why + read, fix, self.sort.number)
+        cure = self._cure(rule, index)
+        return Finding(rule, "info" if small else "warning", why + read, fix, self.sort.number, cure)
+
+    def _cure(self, rule: str, index: Index | None) -> Cure | None:
+        """The statement put right, or a second index where the distance is meant as it is."""
+        sql = rewrite(rule, self.facts.sql, self.key.operator, index)
+        before = second_index(index, self.key.operator) if rule == "R04" and index else ()
+        return Cure(sql=sql, before=before) if sql or before else None
 
 
 def shape(facts: Facts) -> Iterator[Finding]:
@@ -157,7 +166,7 @@ def _operator(case: Case) -> Finding | None:
     index, operator = valid[0], case.key.operator
     why = f"the order is that of {operator}, and the index {index.name} gives that of {' and '.join(index.operators)}"
     fix = elide(f"ORDER BY {case.key.left} {index.operators[0]} {case.key.right}")
-    return case.finding("R04", why, fix)
+    return case.finding("R04", why, fix, index)
 
 
 def _cast(case: Case) -> Finding | None:
@@ -166,10 +175,10 @@ def _cast(case: Case) -> Finding | None:
     index = case.indexes[0]
     why = f"the query has {case.mine}, and the index {index.name} is on {index.key}: another expression"
     if "binary_quantize" in index.key:
-        return case.finding("R08", why, f"ORDER BY {index.key} <~> …")
+        return case.finding("R08", why, f"ORDER BY {index.key} <~> …", index)
     if "::" in case.mine and "::" not in index.key:
-        return case.finding("R05", why, f"cast the other side to the column's type, as {index.key}")
-    return case.finding("R07", why, f"ORDER BY {index.key} {case.key.operator} …")
+        return case.finding("R05", why, f"cast the other side to the column's type, as {index.key}", index)
+    return case.finding("R07", why, f"ORDER BY {index.key} {case.key.operator} …", index)
 
 
 def _other_side(case: Case) -> Finding | None:
@@ -198,7 +207,7 @@ def _partial(case: Case) -> Finding | None:
     why = (
         f"the index {index.name} has the rows WHERE {index.where} alone, and the query does not say that it wants those"
     )
-    return case.finding("R24", why, f"AND {index.where}")
+    return case.finding("R24", why, f"AND {index.where}", index)
 
 
 def _plan(case: Case) -> Finding | None:
@@ -244,7 +253,8 @@ def _beside(case: Case) -> Finding | None:
         " only the table, so reading all of it looks cheap"
     )
     fix = "SET LOCAL enable_seqscan = off shows whether the index is faster; then lower random_page_cost"
-    return case.finding("R20", why, fix)
+    found = case.finding("R20", why, fix)
+    return replace(found, cure=Cure(settings=(("enable_seqscan", "off"),)))
 
 
 _CAUSES = (

@@ -87,7 +87,8 @@ def test_what_is_changed_and_that_the_rest_stays(rule: str, by: Index, before: s
         ),
         (
             "R04",
-            "WITH near AS (SELECT id, embedding <-> %(q)s AS d FROM docs ORDER BY D LIMIT 9) SELECT * FROM near ORDER BY d",
+            "WITH near AS (SELECT id, embedding <-> %(q)s AS d FROM docs ORDER BY D LIMIT 9)"
+            " SELECT * FROM near ORDER BY d",
             "WITH near AS (SELECT id, embedding <-> %(q)s AS d FROM docs ORDER BY embedding <=> %(q)s LIMIT 9)"
             " SELECT * FROM near ORDER BY d",
         ),

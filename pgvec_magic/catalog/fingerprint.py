@@ -129,15 +129,26 @@ class Fingerprint:
         return [("PostgreSQL", self.server, after.server), ("pgvector", self.vector, after.vector)]
 
 
+def asking(tables: Iterable[tuple[str, str]]) -> list[Query]:
+    """Return the messages that ask for tables, (schema, name), and their indexes; for the plan's own transaction."""
+    asked = sorted(set(tables))
+    params = {"schemas": [schema for schema, _ in asked], "names": [name for _, name in asked]}
+    return [Query(sql, params, reads=True) for sql in (_RELATIONS, _INDEXES)]
+
+
 def fingerprint(db: Database, settings: Rows, tables: Iterable[tuple[str, str]]) -> Fingerprint:
     """Return what a plan depends on, from what ``SETTINGS`` gave and the tables, (schema, name), that it reads."""
-    able, asked = capabilities(db), sorted(set(tables))
-    params = {"schemas": [schema for schema, _ in asked], "names": [name for _, name in asked]}
-    relations, indexes = (db.run(Query(sql, params, reads=True)).rows for sql in (_RELATIONS, _INDEXES))
+    relations, indexes = map(db.run, asking(tables))
+    return fingerprint_told(db, settings, relations, indexes)
+
+
+def fingerprint_told(db: Database, settings: Rows, relations: Rows, indexes: Rows) -> Fingerprint:
+    """Return what a plan depends on, from what ``SETTINGS`` and ``asking`` gave."""
+    able = capabilities(db)
     return Fingerprint(
         server=able.server_version,
         vector=able.vector_version,
         settings=dict(settings.rows),
-        relations=tuple(Relation(*row) for row in relations),
-        indexes=tuple(Index(*row) for row in indexes),
+        relations=tuple(Relation(*row) for row in relations.rows),
+        indexes=tuple(Index(*row) for row in indexes.rows),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from ..catalog import Index
 from ..metric import METRICS
@@ -47,7 +48,7 @@ def partial_index(index: Index, scan: Node) -> tuple[str, ...]:
     found = [token for token in tokens(condition) if token.kind not in ("space", "comment")]
     calls = any(
         one.kind == "word" and one.text.upper() not in ("AND", "OR", "NOT", "ANY", "ALL") and two.text == "("
-        for one, two in zip(found, found[1:], strict=False)
+        for one, two in pairwise(found)
     )
     varies = any(token.kind == "parameter" or token.text in ("SubPlan", "InitPlan") for token in found)
     distances = {metric.operator for metric in METRICS.values()}

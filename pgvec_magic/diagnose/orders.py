@@ -11,6 +11,7 @@ from .clauses import Select, levels, selects, split
 from .keys import FUNCTIONS, OPERATORS
 
 Span = tuple[int, int]
+Tokens = Sequence[Token]
 _NO_OPERAND = frozenset(["AND", "OR", "NOT", "IS", "IN", "LIKE", "ILIKE", "BETWEEN", "CASE", "COLLATE", "AT"])
 _SIMILARITY = re.compile(r"1(\.0*)?(::(float8|float|real|numeric|doubleprecision))?-\(*")
 
@@ -63,21 +64,21 @@ class Order:
 
 def order(sql: str, operator: str | None = None) -> Order | None:
     """Return the order by a distance if just one SELECT has one (of this operator); None where it is not certain."""
-    found = [each for select in selects(sql) if (each := _order(sql, select))]
+    found = [each for select in selects(sql) if (each := _order(select))]
     found = [each for each in found if operator in (None, each.distance.operator)]
     return found[0] if len(found) == 1 else None
 
 
-def _order(sql: str, select: Select) -> Order | None:
+def _order(select: Select) -> Order | None:
     first = next(iter(select.items("ORDER")), ())
     cut = next((i for i, t in enumerate(first) if t.text.upper() in ("ASC", "DESC", "USING", "NULLS")), len(first))
     written, behind = first[:cut], tuple(token.text.upper() for token in first[cut:])
     meant = _meant(select, written)
-    distance = _distance(sql, meant) if meant and "USING" not in behind else None
+    distance = _distance(meant) if meant and "USING" not in behind else None
     return Order(select, _span(written), behind, first[-1].end, distance) if distance else None
 
 
-def _meant(select: Select, written: Sequence[Token]) -> Sequence[Token]:
+def _meant(select: Select, written: Tokens) -> Tokens:
     """Return what a number or a name stands for in the list of what is selected; nothing where that is not certain."""
     if len(written) != 1 or written[0].kind not in ("number", "word", "name"):
         return written
@@ -99,12 +100,12 @@ def _same(one: Token, other: Token) -> bool:
     return len(set(names)) == 1
 
 
-def _distance(sql: str, found: Sequence[Token]) -> Distance | None:
-    made = [*_operators(sql, found), *_functions(sql, found)]
+def _distance(found: Tokens) -> Distance | None:
+    made = [*_operators(found), *_functions(found)]
     return made[0] if len(made) == 1 else None
 
 
-def _operators(sql: str, found: Sequence[Token]) -> Iterator[Distance | None]:
+def _operators(found: Tokens) -> Iterator[Distance | None]:
     at = levels(found)
     for i, token in enumerate(found):
         sign = token.text.replace("%%", "%")
@@ -115,12 +116,12 @@ def _operators(sql: str, found: Sequence[Token]) -> Iterator[Distance | None]:
         ends = [j for j, t in enumerate(found) if at[j] < level or (t.text == "," and at[j] == level)]
         start = max((j + 1 for j in ends if j < a), default=0)
         end = min((j for j in ends if j > b), default=len(found))
-        left, right = found[start:a], found[b + 1 : end]
-        certain = left and right and not any(map(_is_more, (left, right)))
-        yield _made(sql, found, (start, end), left, right, _span(found[a : b + 1]), sign, None) if certain else None
+        sides = [found[start:a], found[b + 1 : end]]
+        certain = all(sides) and not any(map(_is_more, sides))
+        yield _made(found, (start, end), sides, _span(found[a : b + 1]), sign, None) if certain else None
 
 
-def _written_out(found: Sequence[Token], at: list[int], i: int) -> tuple[int, int] | None:
+def _written_out(found: Tokens, at: list[int], i: int) -> tuple[int, int] | None:
     """Return the first and last token of OPERATOR(schema.<=>)."""
     start = next((j for j in range(i - 1, -1, -1) if found[j].text == "("), 0)
     if start and found[start - 1].text.upper() == "OPERATOR" and found[i + 1 : i + 2] and found[i + 1].text == ")":
@@ -128,13 +129,13 @@ def _written_out(found: Sequence[Token], at: list[int], i: int) -> tuple[int, in
     return None
 
 
-def _is_more(side: Sequence[Token]) -> bool:
+def _is_more(side: Tokens) -> bool:
     """Whether an operand has operators of its own, or words that are none of a value."""
     pairs = zip(side, levels(side), strict=True)
     return any(not level and (t.kind == "operator" or t.text.upper() in _NO_OPERAND) for t, level in pairs)
 
 
-def _functions(sql: str, found: Sequence[Token]) -> Iterator[Distance | None]:
+def _functions(found: Tokens) -> Iterator[Distance | None]:
     at = levels(found)
     for i, token in enumerate(found):
         if (
@@ -144,28 +145,20 @@ def _functions(sql: str, found: Sequence[Token]) -> Iterator[Distance | None]:
         ):
             continue
         end = next((j for j in range(i + 2, len(found)) if at[j] == at[i]), len(found) - 1)
-        arguments = split(found[i + 2 : end])
+        sides: list[Tokens] = [*split(found[i + 2 : end])]
         start = i - 2 if i > 1 and found[i - 1].text == "." else i
         name = token.text.lower()
         operator, sign = FUNCTIONS[name], _span(found[start : i + 1])
-        certain = len(arguments) == 2 and not any(map(_is_more, arguments))
-        yield _made(sql, found, (start, end + 1), *arguments, sign, operator, name) if certain else None
+        certain = len(sides) == 2 and not any(map(_is_more, sides))
+        yield _made(found, (start, end + 1), sides, sign, operator, name) if certain else None
 
 
-def _made(
-    sql: str,
-    found: Sequence[Token],
-    place: Span,
-    left: Sequence[Token],
-    right: Sequence[Token],
-    sign: Span,
-    operator: str,
-    function: str | None,
-) -> Distance:
+def _made(found: Tokens, place: Span, sides: list[Tokens], sign: Span, operator: str, function: str | None) -> Distance:
     start, end = place
+    left, right = map(_span, sides)
     before, behind = ("".join(t.text for t in part) for part in (found[:start], found[end:]))
-    return Distance(_span(found[start:end]), _span(left), _span(right), sign, operator, function, before, behind)
+    return Distance(_span(found[start:end]), left, right, sign, operator, function, before, behind)
 
 
-def _span(found: Sequence[Token]) -> Span:
+def _span(found: Tokens) -> Span:
     return (found[0].start, found[-1].end) if found else (0, 0)

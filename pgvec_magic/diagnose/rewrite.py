@@ -1,4 +1,4 @@
-"""A statement that cannot use a vector index -> the same one that can, where only its order or a condition is in the way.
+"""A statement that cannot use a vector index -> one that can, where only its order or a condition is in the way.
 
 What is not surely the same question otherwise is left alone: then there is no other statement. Texts are those of a
 ``Query``, with ``%(name)s`` for values; all but the changed place stays as it was written.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .. import catalog, plan, sqltext
-from ..db import Database
+from ..db import Database, Rows
 from ..errors import UsageError, did_you_mean
 from ..plan import Plan
 from ..query import Query, Search
@@ -46,19 +46,29 @@ def explain(
 
 def explained(db: Database, query: Query, *, analyze: bool = True) -> Explanation:
     """Explain a message as it would be sent; QueryError."""
-    able = catalog.capabilities(db)
+    settings = (*((("transaction_read_only", "on"),) if query.reads else ()), *query.settings)
+    asked = replace(query, sql=as_explain(db, query.sql, analyze=analyze), settings=settings)
+    told, in_force = db.rehearse([asked, catalog.SETTINGS])
+    found = plan_told(told)
+    return Explanation(found, query, catalog.fingerprint(db, in_force, _tables(found)), told.notices)
+
+
+def as_explain(db: Database, sql: str, *, analyze: bool = True) -> str:
+    """Return the EXPLAIN of a statement with all that this server can tell."""
     wanted = ["VERBOSE", "SETTINGS", "FORMAT JSON"]
     if analyze:
-        wanted = ["ANALYZE", "BUFFERS", *(["SERIALIZE", "MEMORY"] if able.server >= _SERIALIZE else []), *wanted]
-    settings = (*((("transaction_read_only", "on"),) if query.reads else ()), *query.settings)
-    asked = replace(query, sql=f"EXPLAIN ({', '.join(wanted)})\n{query.sql}", settings=settings)
-    told, in_force = db.rehearse([asked, catalog.SETTINGS])
+        newer = ["SERIALIZE", "MEMORY"] if catalog.capabilities(db).server >= _SERIALIZE else []
+        wanted = ["ANALYZE", "BUFFERS", *newer, *wanted]
+    return f"EXPLAIN ({', '.join(wanted)})\n{sql}"
+
+
+def plan_told(told: Rows) -> Plan:
+    """Return the plan that an EXPLAIN gave; UsageError where there is not just one."""
     try:
-        found = plan.read(told.rows[0][0])
+        return plan.read(told.rows[0][0])
     except UsageError as error:
         hint = "explain what the rule makes of it"
         raise UsageError("a rule of the table makes several statements of this one, or none", hint) from error
-    return Explanation(found, query, catalog.fingerprint(db, in_force, _tables(found)), told.notices)
 
 
 def read_plan(text: str) -> Explanation:

@@ -1,0 +1,151 @@
+"""The verb: a finding's cure, tried where it can be undone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from .. import sqltext
+from ..db import Database
+from ..diagnose import Cure, Finding
+from ..diagnose.rewrite import plain_distance
+from ..errors import QueryError, UsageError
+from ..query import Query
+from ..search import Explanation
+from .measure import Measured, exact_distances, measured, recall, tables_of
+from .proof import Proof
+from .proved import Proved
+
+# All plain runs of a statement together, how many at most, and the longest that one of them may take.
+_SECONDS, _MOST_RUNS, _PATIENCE = 1.5, 9, 60.0
+# A fix that takes this much longer is none, and nobody wants to wait for its end.
+_SLOWER, _LEAST_PATIENCE = 10, 5.0
+# Rules whose rewritten statement asks for something else, which is what the person should have asked for.
+_OTHERWISE = {
+    "R02": "the statement asks for the nearest rows now, before for the farthest",
+    "R04": "the statement orders by another distance now, that of the index; build=True tries an index for its own",
+    "R15": "the statement asks for 10 rows now, before for all",
+    "R24": "the statement asks for the rows that the index has only",
+}
+_TIMED_OUT = "57014"
+_DOUBLED = re.compile(r"%%|%\(([^)]*)\)s")
+
+Exact = tuple[float, ...] | None
+
+
+def prove(db: Database, explanation: Explanation, finding: Finding, *, build: bool = False) -> Proof:
+    """Try what mends a finding, undo it, and return what was measured before and after.
+
+    Tried are settings and the statement written otherwise; with ``build`` an index in their place: it is made in a
+    transaction that is rolled back, needs the right to write, and keeps those who write to the table waiting until
+    then (REINDEX those who read it too). Raises UsageError where nothing can be tried, QueryError.
+    """
+    trial, cure = Trial(db, _message(explanation), explanation), finding.cure
+    if cure is None or cure == Cure():
+        raise UsageError(f"{finding.rule}: what mends it cannot be tried and undone", finding.fix)
+    if build and not cure.before:
+        raise UsageError(f"{finding.rule}: there is no index that could be built for it", "prove it without build")
+    if not build and not can_be_tried(finding):
+        hint = f"prove(…, build=True) tries {_said(cure.before[0])}: writers of the table wait until it is undone"
+        raise UsageError(f"{finding.rule}: what mends it is an index, which is built on request only", hint)
+    if build and db.readonly:
+        raise UsageError(f"{db.name} is read-only, and to try an index it must be built", "connect without --readonly")
+    return trial.proof(finding, Cure(before=cure.before) if build else replace(cure, before=()))
+
+
+def proved(db: Database, explanation: Explanation) -> Proved:
+    """Try what mends each finding, but for what would have to be built; UsageError for a pasted plan, QueryError."""
+    trial = Trial(db, _message(explanation), explanation)
+    proofs = [trial.proof(f, replace(f.cure, before=())) for f in explanation.findings if f.cure and can_be_tried(f)]
+    return Proved(explanation.plan, explanation.query, explanation.fingerprint, explanation.notes, tuple(proofs))
+
+
+def can_be_tried(finding: Finding) -> bool:
+    """Whether a finding's fix can be tried without building anything."""
+    return finding.cure is not None and bool(finding.cure.settings or finding.cure.sql)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A statement whose fixes are tried; it is measured once as it is."""
+
+    db: Database
+    query: Query
+    explanation: Explanation
+
+    def proof(self, finding: Finding, cure: Cure) -> Proof:
+        """Try a cure; what the server refuses, or takes too long, is a proof that it does not help."""
+        sql, tried = cure.sql or self.query.sql, _tried(cure)
+        settings = tuple(sqltext.check_setting(*pair) for pair in cure.settings)
+        changed = replace(self.query, sql=sql, settings=tuple((dict(self.query.settings) | dict(settings)).items()))
+        otherwise = _OTHERWISE.get(finding.rule, "") if cure.sql else ""
+        distance = plain_distance(sql) if otherwise else self._distance or plain_distance(sql)
+        before, exact = self._judged(distance)
+        most = max(_LEAST_PATIENCE, _SLOWER * max(before.seconds))
+        try:
+            after = self._measured(changed, distance, most, cure.before)
+        except QueryError as error:
+            return Proof(finding, tried, before, None, error.message.partition("\n")[0], otherwise)
+        after = _with_recall(after, self._exact(after, changed, distance) if otherwise else exact)
+        return Proof(finding, tried, before, after, otherwise=otherwise)
+
+    @cached_property
+    def _distance(self) -> str | None:
+        return plain_distance(self.query.sql)
+
+    @cached_property
+    def _known(self) -> dict[str | None, tuple[Measured, Exact]]:
+        return {}
+
+    def _judged(self, distance: str | None) -> tuple[Measured, Exact]:
+        """Return the statement as it is and its exact answer, judged by its own distance, or by that of a cure."""
+        by = self._distance or distance
+        if by not in self._known:
+            found = self._measured(self.query, by, _PATIENCE)
+            exact = self._exact(found, self.query, by)
+            self._known[by] = (_with_recall(found, exact), exact)
+        return self._known[by]
+
+    def _exact(self, found: Measured, query: Query, distance: str | None) -> Exact:
+        """Return the distances of a message's exact answer; without a vector index it gave that itself."""
+        if distance is None or found.distances is None:
+            return None
+        if not found.indexes:
+            return tuple(sorted(found.distances))
+        try:
+            return exact_distances(self.db, query, distance, _PATIENCE)
+        except QueryError as error:
+            if error.sqlstate != _TIMED_OUT:
+                raise
+            return None
+
+    def _measured(self, query: Query, distance: str | None, patience: float, before: tuple[str, ...] = ()) -> Measured:
+        took = (self.explanation.plan.execution or 0.0) / 1000
+        runs = max(1, min(_MOST_RUNS, int(_SECONDS / max(took, 1e-4))))
+        tables = tables_of(self.explanation.plan)
+        return measured(self.db, query, tables, runs=runs, patience=patience, distance=distance, before=before)
+
+
+def _with_recall(found: Measured, exact: Exact) -> Measured:
+    if exact is None or found.distances is None:
+        return found
+    return replace(found, recall=recall(found.distances, exact))
+
+
+def _message(explanation: Explanation) -> Query:
+    if explanation.query is None:
+        hint = 'explain the statement itself: pv.explain(db, sql="…"), or %%vsql --explain --prove'
+        raise UsageError("a pasted plan has no statement that could be run", hint)
+    return explanation.query
+
+
+def _tried(cure: Cure) -> str:
+    """Return a cure as SQL that people read."""
+    settings = [f"SET LOCAL {name} = {value}" for name, value in cure.settings]
+    return "; ".join([*settings, *map(_said, (*cure.before, *([cure.sql] if cure.sql else [])))])
+
+
+def _said(sql: str) -> str:
+    """Return a statement as people write it."""
+    return _DOUBLED.sub(lambda found: "%" if found[0] == "%%" else f":{found[1]}", sql)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from . import errors
     from .catalog.read import table
+    from .compare import Comparison, Proof, compare, prove
     from .db import Database, connect, current
     from .dedupe import Groups, duplicates
     from .errors import PgvecError
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
     from .search import Explanation, Result, explain, read_plan, search, sql
 
 __all__ = [
+    "Comparison",
     "Database",
     "Explanation",
     "Groups",
     "LoadReport",
     "PgvecError",
+    "Proof",
     "Result",
+    "compare",
     "connect",
     "current",
     "duplicates",
@@ -36,6 +40,7 @@ __all__ = [
     "errors",
     "explain",
     "load",
+    "prove",
     "read_plan",
     "search",
     "sql",
@@ -45,18 +50,22 @@ __all__ = [
 
 _MODULES = MappingProxyType(
     {
+        "Comparison": "compare",
         "Database": "db",
         "Explanation": "search",
         "Groups": "dedupe",
         "LoadReport": "load",
         "PgvecError": "errors",
+        "Proof": "compare",
         "Result": "search",
+        "compare": "compare",
         "connect": "db",
         "current": "db",
         "duplicates": "dedupe",
         "embed_table": "load",
         "explain": "search",
         "load": "load",
+        "prove": "compare",
         "read_plan": "search",
         "search": "search",
         "sql": "search",

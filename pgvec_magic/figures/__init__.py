@@ -5,5 +5,6 @@ from .hybrid import shares
 from .pairs import duplicates
 from .ranked import scores
 from .steps import Step, steps
+from .ways import Timed, ways
 
-__all__ = ["BLUE", "GREY", "ORANGE", "Step", "duplicates", "scores", "shares", "steps"]
+__all__ = ["BLUE", "GREY", "ORANGE", "Step", "Timed", "duplicates", "scores", "shares", "steps", "ways"]

@@ -151,14 +151,14 @@ def outcome(name: str, rows: int, recall: float | None, *seconds: float) -> Outc
 @pytest.mark.parametrize(
     ("ways", "rows", "best", "said"),
     [
-        ([("exact", 10, 1.0, 0.02), ("ann", 10, 0.97, 0.002)], 10, "ann", "use ann (--ann): 2 ms and all 10 rows, recall"),
-        ([("exact", 10, 1.0, 0.02), ("ann", 10, 0.9, 0.002)], 10, "exact", "use exact (--exact): 20 ms and all 10"),
-        ([("exact", 10, 1.0, 0.02), ("ann", 9, 1.0, 0.002)], 10, "exact", "use exact"),
-        ([("exact", 10, 1.0, 0.02), ("ann", 10, 1.0, 0.019)], 10, "exact", "use exact"),
-        ([("exact", 0, None, 0.02), ("ann", 0, None, 0.002)], 0, "ann", "use ann"),
+        ([("exact", 10, 1.0, 0.02), ("ann", 10, 0.97, 0.002)], 10, "ann", "--ann: ann, 2 ms and all 10 rows, recall"),
+        ([("exact", 10, 1.0, 0.02), ("ann", 10, 0.9, 0.002)], 10, "exact", "use --exact: exact, 20 ms and all 10 rows"),
+        ([("exact", 10, 1.0, 0.02), ("ann", 9, 1.0, 0.002)], 10, "exact", "use --exact"),
+        ([("exact", 10, 1.0, 0.02), ("ann", 10, 1.0, 0.019)], 10, "exact", "use --exact"),
+        ([("exact", 0, None, 0.02), ("ann", 0, None, 0.002)], 0, "ann", "use --ann"),
         ([("exact", 10, 1.0, 0.02), ("ann", 10, 1.0, 0.002), ("auto", 10, 1.0, 0.0021)], 10, "ann", "leave it to auto"),
-        ([("exact", 10, 1.0, 0.02), ("ann", 10, 1.0, 0.002), ("auto", 10, 1.0, 0.02)], 10, "ann", "use ann"),
-        ([("exact", 10, 1.0, 0.02), ("ann", 10, 1.0, 0.002), ("auto", 3, 0.3, 0.001)], 10, "ann", "use ann"),
+        ([("exact", 10, 1.0, 0.02), ("ann", 10, 1.0, 0.002), ("auto", 10, 1.0, 0.02)], 10, "ann", "use --ann"),
+        ([("exact", 10, 1.0, 0.02), ("ann", 10, 1.0, 0.002), ("auto", 3, 0.3, 0.001)], 10, "ann", "use --ann"),
         ([("ann", 7, None, 0.002), ("iterative", 10, None, 0.02)], None, "iterative", "is not known"),
     ],
 )  # fmt: skip

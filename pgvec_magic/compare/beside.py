@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -120,15 +121,20 @@ def _merged(db: Database, query: Query, settings: tuple[tuple[str, str], ...]) -
 
 
 def _timed(db: Database, entries: Sequence[_Entry]) -> list[Outcome]:
-    """Run the ways in turn, so that what else the machine does meets all of them; the first round is not counted."""
+    """Run the ways in turn, so that what else the machine does meets all of them; the first round is not counted.
+
+    Each round has an order of its own: what comes behind a long run is slower than it would be.
+    """
     first = [db.run(entry.query) for entry in entries]
     took = sum(rows.seconds for rows in first)
-    rounds = max(1, min(_MOST_RUNS, int(_SECONDS / max(took, 1e-4))))
-    seconds = [[db.run(entry.query).seconds for entry in entries] for _ in range(rounds)]
+    seconds: list[list[float]] = [[] for _ in entries]
+    for turn in range(max(1, min(_MOST_RUNS, int(_SECONDS / max(took, 1e-4))))):
+        for i in random.Random(turn).sample(range(len(entries)), len(entries)):
+            seconds[i].append(db.run(entries[i].query).seconds)
     exact = next((sorted(_distances(rows)) for e, rows in zip(entries, first, strict=True) if e.way is EXACT), None)
     return [
-        _outcome(entry, rows, times, None if exact is None else recall(_distances(rows), exact))
-        for entry, rows, times in zip(entries, first, zip(*seconds, strict=True), strict=True)
+        _outcome(entry, rows, tuple(times), None if exact is None else recall(_distances(rows), exact))
+        for entry, rows, times in zip(entries, first, seconds, strict=True)
     ]
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 # What is recommended finds at least this share of the exact answer.
 LEAST_RECALL = 0.95
 # Medians within this factor are the same, and then the first of the list is the better one: exact stands on top.
-_SAME = 1.1
+_SAME = 1.25
 # auto is good enough when it takes at most so much longer than the fastest, or only so many seconds more.
-_NEAR, _SO_LITTLE = 1.25, 0.0001
+_NEAR, _SO_LITTLE = 1.5, 0.0001
 _COLUMNS = ("way", "median ms", "p95 ms", "rows", "recall", "pages", "vector index", "ask for it by")
 
 
@@ -100,7 +100,7 @@ class Comparison:
             return f"{said}; the exact answer took too long, so how right that is, is not known"
         if auto and self.is_good(auto) and auto.median <= max(best.median * _NEAR, best.median + _SO_LITTLE):
             return f"leave it to auto ({auto.why}): {auto.time} and {self._found(auto)}, as fast as any that finds all"
-        return f"use {best.name} ({best.option}): {best.time} and {self._found(best)}"
+        return f"use {best.option}: {best.name}, {best.time} and {self._found(best)}"
 
     @cached_property
     def df(self) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from .. import catalog
 from ..db import Database, Rows
 from ..diagnose import Facts
 from ..diagnose.rewrite import with_distance
+from ..errors import QueryError
 from ..plan import Plan
 from ..query import Query
 from ..search import Explanation
@@ -24,6 +25,12 @@ _OTHER_WAYS = ("enable_seqscan", "enable_bitmapscan", "enable_sort")
 _EXACT = (
     *(("enable_indexscan", "off"), ("plan_cache_mode", "force_custom_plan")),
     *((name, "on") for name in _OTHER_WAYS),
+)
+
+# An index over rows that were updated while somebody may still see them as they were serves no transaction that began
+# before its own ended, and so not this one.
+_TOO_EARLY = Query(
+    "SELECT 1 FROM pg_catalog.pg_index WHERE indcheckxmin AND xmin::text = pg_catalog.pg_current_xact_id()::xid::text"
 )
 
 Table = tuple[str, str]
@@ -106,16 +113,28 @@ def measured(
     """
     judged = with_distance(query.sql, distance) if distance else None
     messages = [*_entered(db, query, before, patience), *_undone(db, query, "plan", as_explain(db, query.sql))]
+    messages += [("too early", _TOO_EARLY)] if before else []
     messages += [("beside", each) for each in (catalog.SETTINGS, *catalog.asking(tables))]
     for name, sql in [("judged", judged), *[("run", query.sql)] * runs]:
         messages += _undone(db, query, name, sql) if sql else []
     given: dict[str, list[Rows]] = {"judged": []}
     for (name, _), rows in zip(messages, db.rehearse([each for _, each in messages]), strict=True):
         given.setdefault(name, []).append(rows)
+    if any(rows.rows for rows in given.get("too early", ())):
+        raise QueryError("the new index is of use to later transactions only: rows were updated a moment ago")
     (told,) = given["plan"]
     found = Explanation(plan_told(told), query, catalog.fingerprint_told(db, *given["beside"]), told.notices)
     distances = next(map(_distances, given["judged"]), None)
     return Measured(found, _count(given["run"][-1]), tuple(rows.seconds for rows in given["run"]), distances)
+
+
+def again(db: Database, query: Query, runs: int, patience: float) -> tuple[float, ...]:
+    """Return the seconds of further plain runs of a message; QueryError."""
+    messages = _entered(db, query, (), patience)
+    for _ in range(runs):
+        messages += _undone(db, query, "run", query.sql)
+    done = zip((name for name, _ in messages), db.rehearse([each for _, each in messages]), strict=True)
+    return tuple(rows.seconds for name, rows in done if name == "run")
 
 
 def exact_distances(db: Database, query: Query, distance: str, patience: float) -> tuple[float, ...] | None:

@@ -20,8 +20,7 @@ class Proved(Explanation):
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong, the gravest first, with a fix where it was not shown to be none."""
         tried = {(proof.finding.rule, proof.finding.step): proof for proof in self.proofs}
-        found = Explanation(self.plan, self.query, self.fingerprint).findings
-        return tuple(_kept(each, tried.get((each.rule, each.step))) for each in found)
+        return tuple(_kept(each, tried.get((each.rule, each.step))) for each in super().findings)
 
     def __repr__(self) -> str:
         return "\n\n".join([super().__repr__(), *map(repr, self.proofs)])

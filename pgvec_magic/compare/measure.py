@@ -33,6 +33,8 @@ _TOO_EARLY = Query(
     "SELECT 1 FROM pg_catalog.pg_index WHERE indcheckxmin AND xmin::text = pg_catalog.pg_current_xact_id()::xid::text"
 )
 
+_NOT_NOW = "55000"  # object_not_in_prerequisite_state
+
 Table = tuple[str, str]
 
 
@@ -121,7 +123,8 @@ def measured(
     for (name, _), rows in zip(messages, db.rehearse([each for _, each in messages]), strict=True):
         given.setdefault(name, []).append(rows)
     if any(rows.rows for rows in given.get("too early", ())):
-        raise QueryError("the new index is of use to later transactions only: rows were updated a moment ago")
+        said = "the new index is of use to later transactions only: rows were updated a moment ago"
+        raise QueryError(said, sqlstate=_NOT_NOW)
     (told,) = given["plan"]
     found = Explanation(plan_told(told), query, catalog.fingerprint_told(db, *given["beside"]), told.notices)
     distances = next(map(_distances, given["judged"]), None)

@@ -39,34 +39,30 @@ Exact = tuple[float, ...] | None
 def prove(db: Database, explanation: Explanation, finding: Finding, *, build: bool = False) -> Proof:
     """Try what mends a finding, undo it, and return what was measured before and after.
 
-    Tried are settings and the statement written otherwise; with ``build`` an index in their place: it is made in a
+    Tried are settings and the statement written otherwise; with ``build`` what has to be built: it is made in a
     transaction that is rolled back, needs the right to write, and keeps those who write to the table waiting until
-    then (REINDEX those who read it too). Raises UsageError where nothing can be tried, QueryError.
+    then (REINDEX and DROP INDEX those who read it too). Raises UsageError where nothing can be tried, QueryError.
     """
-    trial, cure = Trial(db, _message(explanation), explanation), finding.cure
-    if cure is None or cure == Cure():
+    trial = Trial(db, _message(explanation), explanation)
+    if finding.cure is None or finding.cure == Cure():
         raise UsageError(f"{finding.rule}: what mends it cannot be tried and undone", finding.fix)
+    cure = (finding.cure.built or finding.cure) if build else finding.cure
     if build and not cure.before:
         raise UsageError(f"{finding.rule}: there is no index that could be built for it", "prove it without build")
-    if not build and not can_be_tried(finding):
+    if cure.before and not build:
         hint = f"prove(…, build=True) tries {_said(cure.before[0])}: writers of the table wait until it is undone"
-        raise UsageError(f"{finding.rule}: what mends it is an index, which is built on request only", hint)
+        raise UsageError(f"{finding.rule}: what mends it has to be built, which is done on request only", hint)
     if build and db.readonly:
         raise UsageError(f"{db.name} is read-only, and to try an index it must be built", "connect without --readonly")
-    return trial.proof(finding, Cure(before=cure.before) if build else replace(cure, before=()))
+    return trial.proof(finding, cure)
 
 
 def proved(db: Database, explanation: Explanation) -> Proved:
     """Try what mends each finding, but for what would have to be built; UsageError for a pasted plan, QueryError."""
     trial = Trial(db, _message(explanation), explanation)
-    proofs = [trial.proof(f, replace(f.cure, before=())) for f in explanation.findings if f.cure and can_be_tried(f)]
+    proofs = [trial.proof(f, f.cure) for f in explanation.findings if f.cure and not f.cure.before]
     known = {field.name: getattr(explanation, field.name) for field in fields(Explanation)}
     return Proved(**known, proofs=tuple(proofs))
-
-
-def can_be_tried(finding: Finding) -> bool:
-    """Whether a finding's fix can be tried without building anything."""
-    return finding.cure is not None and bool(finding.cure.settings or finding.cure.sql)
 
 
 @dataclass(frozen=True)
@@ -94,6 +90,8 @@ class Trial:
                 after = self._measured(changed, distance, most)
                 before, after = self._in_turn(before, after, patience=most)
         except QueryError as error:
+            if error.sqlstate is None:  # the link was lost
+                raise
             return Proof(finding, tried, before, None, error.message.partition("\n")[0], otherwise)
         after = _with_recall(after, self._exact(after, changed, distance) if otherwise else exact)
         return Proof(finding, tried, before, after, otherwise=otherwise)

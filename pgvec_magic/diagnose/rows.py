@@ -77,9 +77,10 @@ def _filtered(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
         f" {count(got)} of {rows(wanted)} are left"
     )
     fix = _ITERATIVE if facts.iterates else "an index on the filter's column and an exact search, or pgvector 0.8"
-    index, again = facts.index(scan), cure_in(fix) or Cure()
-    cure = replace(again, before=partial_index(index, scan) if index and not guarded else ())
-    return Finding("R42" if guarded else "R41", "error", why, fix, scan.number, cure if cure != Cure() else None)
+    index, cure = facts.index(scan), cure_in(fix)
+    if index and not guarded and (before := partial_index(index, scan)):
+        cure = replace(cure, built=Cure(before=before)) if cure else Cure(before=before)
+    return Finding("R42" if guarded else "R41", "error", why, fix, scan.number, cure)
 
 
 def _too_few(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | None:

@@ -69,7 +69,8 @@ class Case:
         """The statement put right, or a second index where the distance is meant as it is."""
         sql = rewrite(rule, self.facts.sql, self.key.operator, index)
         before = second_index(index, self.key.operator) if rule == "R04" and index else ()
-        return Cure(sql=sql, before=before) if sql or before else None
+        built = Cure(before=before) if before else None
+        return Cure(sql=sql, built=built) if sql else built
 
 
 def shape(facts: Facts) -> Iterator[Finding]:

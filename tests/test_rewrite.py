@@ -98,6 +98,11 @@ def test_what_is_changed_and_that_the_rest_stays(rule: str, by: Index, before: s
             "SELECT id FROM docs ORDER BY embedding <=> %(q)s OFFSET 3 LIMIT 10",
         ),
         (
+            "R15",
+            "SELECT t.limit, t.x AS limit FROM docs t ORDER BY embedding <=> %(q)s",
+            "SELECT t.limit, t.x AS limit FROM docs t ORDER BY embedding <=> %(q)s LIMIT 10",
+        ),
+        (
             "R24",
             "SELECT id FROM docs ORDER BY embedding <=> %(q)s",
             "SELECT id FROM docs WHERE tenant < 400 OR content ~~ '5%%'::text ORDER BY embedding <=> %(q)s",
@@ -120,7 +125,9 @@ def test_names_numbers_and_clauses_are_followed(rule: str, before: str, after: s
         ("R01", "SELECT id FROM docs ORDER BY 2 - (embedding <=> %(q)s) DESC"),
         ("R01", "SELECT id FROM docs ORDER BY 1 - (embedding <=> %(q)s)"),
         ("R01", "SELECT *, 1 - (embedding <=> %(q)s) FROM docs ORDER BY 2 DESC"),
-        ("R01", "SELECT DISTINCT 1 - (embedding <=> %(q)s) AS s FROM docs ORDER BY s DESC"),
+        ("R01", "SELECT DISTINCT id, 1 - (embedding <=> %(q)s) AS s FROM docs ORDER BY s DESC"),
+        ("R02", "SELECT id FROM docs ORDER BY embedding <=> %(q)s DESC SELECT id"),
+        ("R07", "SELECT id FROM docs ORDER BY embedding <-> %(q)s"),
         ("R02", "SELECT id FROM a ORDER BY x <=> %(q)s DESC UNION SELECT 1"),
         (
             "R02",

@@ -29,8 +29,8 @@ def rewrite(rule: str, sql: str | None, operator: str | None, index: Index | Non
     found = order(sql, operator) if sql and change else None
     if not sql or not change or not found:
         return None
-    edits = change(sql, found, index)
-    return _edited(sql, edits) if edits else None
+    made = _edited(sql, change(sql, found, index))
+    return made if made != sql else None
 
 
 def plain_distance(sql: str) -> str | None:

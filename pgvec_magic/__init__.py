@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from . import errors
     from .catalog.read import table
+    from .compare import Comparison, Proof, compare, prove
     from .db import Database, connect, current
     from .dedupe import Groups, duplicates
     from .errors import PgvecError
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     from .search import Explanation, Result, explain, read_plan, search, sql
 
 __all__ = [
+    "Comparison",
     "Database",
     "Explanation",
     "Groups",
     "LoadReport",
     "PgvecError",
+    "Proof",
     "Result",
+    "compare",
     "connect",
     "current",
     "duplicates",
@@ -38,6 +42,7 @@ __all__ = [
     "explain",
     "load",
     "panel",
+    "prove",
     "read_plan",
     "search",
     "sql",
@@ -47,12 +52,15 @@ __all__ = [
 
 _MODULES = MappingProxyType(
     {
+        "Comparison": "compare",
         "Database": "db",
         "Explanation": "search",
         "Groups": "dedupe",
         "LoadReport": "load",
         "PgvecError": "errors",
+        "Proof": "compare",
         "Result": "search",
+        "compare": "compare",
         "connect": "db",
         "current": "db",
         "duplicates": "dedupe",
@@ -60,6 +68,7 @@ _MODULES = MappingProxyType(
         "explain": "search",
         "load": "load",
         "panel": "panels",
+        "prove": "compare",
         "read_plan": "search",
         "search": "search",
         "sql": "search",

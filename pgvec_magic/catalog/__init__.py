@@ -1,7 +1,7 @@
 """What is in the database: versions, vector tables, their columns, keys, indexes, texts and sizes."""
 
 from .building import Built, built
-from .fingerprint import SETTINGS, UPDATES, Fingerprint, Index, Relation, fingerprint
+from .fingerprint import SETTINGS, UPDATES, Fingerprint, Index, Relation, asking, fingerprint, fingerprint_told
 from .norms import Norms
 from .policies import unguarded
 from .read import Capabilities, capabilities, changed, forget, matching_rows, table, tables
@@ -22,10 +22,12 @@ __all__ = [
     "TextSource",
     "VectorColumn",
     "VectorIndex",
+    "asking",
     "built",
     "capabilities",
     "changed",
     "fingerprint",
+    "fingerprint_told",
     "forget",
     "matching_rows",
     "remember_embedder",

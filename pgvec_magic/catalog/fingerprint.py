@@ -71,6 +71,7 @@ LEFT JOIN LATERAL (
 ORDER BY 1, 2, 3"""
 _MOST_SAMPLED = 3  # indexes, of which a plan over partitions has many
 
+Settings = tuple[tuple[str, str], ...]
 _DISTANCES = frozenset(metric.operator for metric in METRICS.values())
 _EXACT_METHODS = frozenset(["gist", "spgist"])  # which Postgres itself brings, for points and the like
 
@@ -168,35 +169,47 @@ class Fingerprint:
         return [("PostgreSQL", self.server, after.server), ("pgvector", self.vector, after.vector)]
 
 
+def asking(tables: Iterable[tuple[str, str]], bounds: Settings = ()) -> list[Query]:
+    """Return the messages that ask for tables, (schema, name), and their indexes; for the plan's own transaction.
+
+    ``bounds`` are settings that hold for the reading too, such as a ``statement_timeout``.
+    """
+    asked = sorted(set(tables))
+    params = {"schemas": [schema for schema, _ in asked], "names": [name for _, name in asked]}
+    return [Query(sql, params, bounds, reads=True) for sql in (_RELATIONS, _INDEXES)]
+
+
 def fingerprint(
     db: Database,
     settings: Rows,
     tables: Iterable[tuple[str, str]],
     scanned: Iterable[str] = (),
-    bounds: tuple[tuple[str, str], ...] = (),
+    bounds: Settings = (),
     updates: Sequence[Rows] = (),
 ) -> Fingerprint:
     """Return what a plan depends on, from what ``SETTINGS`` gave and the tables, (schema, name), that it reads.
 
-    ``scanned`` are the indexes that it reads by distance: of these some vectors are looked at. ``bounds`` are settings
-    that hold for the reading too, such as a ``statement_timeout``. ``updates`` is what ``UPDATES`` gave before the
-    statement and after it.
+    ``scanned`` are the indexes that it reads by distance: of these some vectors are looked at. ``updates`` is what
+    ``UPDATES`` gave before the statement and after it.
     """
-    able, asked = capabilities(db), sorted(set(tables))
-    params = {"schemas": [schema for schema, _ in asked], "names": [name for _, name in asked]}
-    updated = _updated(*updates) if updates else {}
-    found, indexed = (db.run(Query(sql, params, bounds, reads=True)).rows for sql in (_RELATIONS, _INDEXES))
-    relations = tuple(Relation(*row, *updated.get(tuple(row[:2]), ())) for row in found)
-    indexes = [Index(*row) for row in indexed]
-    sizes, wanted = {(r.schema, r.name): r.bytes for r in relations}, set(scanned)
-    for at in [at for at, index in enumerate(indexes) if index.product and index.name in wanted][:_MOST_SAMPLED]:
-        indexes[at] = _measured(db, indexes[at], sizes)
+    relations, indexes = map(db.run, asking(tables, bounds))
+    found, wanted = fingerprint_told(db, settings, relations, indexes, updates), set(scanned)
+    sizes = {(relation.schema, relation.name): relation.bytes for relation in found.relations}
+    sampled = [index for index in found.indexes if index.product and index.name in wanted][:_MOST_SAMPLED]
+    return replace(found, indexes=tuple(_measured(db, i, sizes) if i in sampled else i for i in found.indexes))
+
+
+def fingerprint_told(
+    db: Database, settings: Rows, relations: Rows, indexes: Rows, updates: Sequence[Rows] = ()
+) -> Fingerprint:
+    """Return what a plan depends on, from what ``SETTINGS``, ``asking`` and ``UPDATES`` gave."""
+    able, updated = capabilities(db), _updated(*updates) if updates else {}
     return Fingerprint(
         server=able.server_version,
         vector=able.vector_version,
         settings=dict(settings.rows),
-        relations=relations,
-        indexes=tuple(indexes),
+        relations=tuple(Relation(*row, *updated.get(tuple(row[:2]), ())) for row in relations.rows),
+        indexes=tuple(Index(*row) for row in indexes.rows),
     )
 
 

@@ -106,6 +106,7 @@ _TYPE = _choice("--type", "type", ("vector", "halfvec", "bit", "sparsevec"), "ho
 
 PANELS = ("plan",)
 _EXPLAIN = _flag("--explain", "explain", "return what Postgres does for it: its plan")
+_PROVE = _flag("--prove", "prove", "as --explain, with each fix tried, measured and undone")
 VCONNECT = Magic(
     "vconnect",
     "Connect to Postgres, or go back to a connection. Without a word: $PGVEC_DSN, $DATABASE_URL or PG*, else the "
@@ -232,6 +233,8 @@ VSEARCH = Magic(
         ),
         _flag("--diverse", "diverse", "prefer rows that differ from those above them"),
         _EXPLAIN,
+        _PROVE,
+        _flag("--compare", "compare", "measure every way to do this search, side by side"),
         _flag("--plot", "plot", "return a picture"),
         _flag("--dry-run", "dry_run", "return the SQL and do not run it"),
         _OUTPUT,
@@ -244,6 +247,7 @@ VSEARCH = Magic(
         "%vsearch docs --similar-to 42 --columns name,module",
         "%vsearch docs --vector :v --exact -o hits",
         "%vsearch docs --mode keyword --per module -q :question",
+        "%vsearch docs --where \"module = 'csv'\" --compare read a file",
     ),
     body="the text to search for",
     text=True,
@@ -253,7 +257,7 @@ VSQL = Magic(
     "Run SQL. In it :name is a notebook variable and :query the query vector of -q or --vector; both are bound.",
     (_TABLE,),
     0,
-    (_TEXT, _VECTOR, _SETTING, _EXPLAIN, _OUTPUT, _CONNECTION),
+    (_TEXT, _VECTOR, _SETTING, _EXPLAIN, _PROVE, _OUTPUT, _CONNECTION),
     (
         "%%vsql\nSELECT count(*) FROM docs WHERE module = :module",
         '%%vsql docs -q "read a csv file" -o hits\nSELECT name, embedding <=> :query FROM docs ORDER BY 2 LIMIT 5',

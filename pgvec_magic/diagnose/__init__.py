@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from . import hybrid, statements, writes
 from .cost import cold, sent, walked
+from .cures import cure_in
 from .facts import Facts, numbers
 from .filters import fields, within
 from .finding import SEVERITIES, Cure, Finding
@@ -28,10 +30,17 @@ _RULES = (
 
 def diagnose(facts: Facts) -> tuple[Finding, ...]:
     """Return what is wrong, the gravest first, of equal ones in the order of the plan."""
-    found = [finding for rule in _RULES for finding in rule(facts)]
+    found = list(_told(facts))
     for node, there in facts.alone:
-        found += [replace(finding, step=node.number) for rule in _RULES for finding in rule(there)]
+        found += [replace(finding, step=node.number, cure=None) for finding in _told(there)]
     return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.step or 0)))
+
+
+def _told(facts: Facts) -> Iterator[Finding]:
+    """Yield what the rules say, with the cure that a fix is by itself."""
+    for rule in _RULES:
+        for finding in rule(facts):
+            yield finding if finding.cure else replace(finding, cure=cure_in(finding.fix))
 
 
 __all__ = [

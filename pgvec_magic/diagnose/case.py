@@ -10,9 +10,11 @@ from functools import cached_property
 from ..catalog import Index
 from ..plan import Node, elide
 from ..plan.words import count
+from .cures import second_index
 from .facts import Facts
 from .finding import Cure, Finding
 from .keys import OPERATORS, SortKey
+from .rewrite import rewrite
 
 # Fewer distances than these are computed in a millisecond or two, whatever the plan: what keeps an index out is worth a
 # word where the table grows, not a warning.
@@ -71,11 +73,20 @@ class Case:
         removed = source.removed() if _has_distance(str(source.details.get("Filter", ""))) else 0.0
         return (source.rows + removed) / loops
 
-    def finding(self, rule: str, why: str, fix: str | None = None, cure: Cure | None = None) -> Finding:
-        """Return what is wrong, less urgent where few rows were compared."""
+    def finding(
+        self, rule: str, why: str, fix: str | None = None, index: Index | None = None, cure: Cure | None = None
+    ) -> Finding:
+        """Return what is wrong, less urgent where few rows were compared; ``index`` is the one that could be used."""
         severity = "info" if self.compared < SMALL else "warning"
         read = "" if self.scan.rows is None else f"; {count(self.scan.rows + self.scan.removed())} rows were read"
-        return Finding(rule, severity, why + read, fix, self.sort.number, cure)
+        return Finding(rule, severity, why + read, fix, self.sort.number, cure or self._cure(rule, index))
+
+    def _cure(self, rule: str, index: Index | None) -> Cure | None:
+        """The statement put right, or a second index where the distance is meant as it is."""
+        sql = rewrite(rule, self.facts.sql, self.key.operator, index)
+        before = second_index(index, self.key.operator) if rule == "R04" and index else ()
+        built = Cure(before=before) if before else None
+        return Cure(sql=sql, built=built) if sql else built
 
 
 def cases(facts: Facts) -> Iterator[Case]:

@@ -12,15 +12,16 @@ SEVERITIES = ("error", "warning", "info")
 
 @dataclass(frozen=True, slots=True)
 class Cure:
-    """A fix as something that can be tried: settings, the statement written otherwise, or statements before it.
+    """A fix as something that can be tried: settings, the statement written otherwise, statements before it.
 
-    ``sql`` has the placeholders of the statement it stands for; ``before`` are statements that a transaction can undo,
-    such as CREATE INDEX, in order.
+    These belong together. ``sql`` has the placeholders of the statement it stands for; ``before`` are statements that a
+    transaction can undo, such as CREATE INDEX, in order. ``built`` is another cure for the same, by an index.
     """
 
     settings: tuple[tuple[str, str], ...] = ()
     sql: str | None = None
     before: tuple[str, ...] = ()
+    built: Cure | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,10 +43,10 @@ def generic(case: Case) -> Finding | None:
             f"the plan was made without the values of the query, as prepared statements are, and of {where} nobody can"
             f" tell that it keeps to the index's condition, {condition}"
         )
-        return case.finding("R23", why, fix, _CUSTOM)
+        return case.finding("R23", why, fix, cure=_CUSTOM)
     other = case.other.strip("()")
     why = f"the plan was made without knowing {other} and the numbers of the query, as prepared statements are"
-    return case.finding("R22", why, fix, _CUSTOM)
+    return case.finding("R22", why, fix, cure=_CUSTOM)
 
 
 def partial(case: Case) -> Finding | None:
@@ -61,7 +61,7 @@ def partial(case: Case) -> Finding | None:
     why = (
         f"the index {index.name} has the rows WHERE {index.where} alone, and the query does not say that it wants those"
     )
-    return case.finding("R24", why, f"AND {index.where}")
+    return case.finding("R24", why, f"AND {index.where}", index)
 
 
 def joined(case: Case) -> Finding | None:
@@ -88,7 +88,7 @@ def beside(case: Case) -> Finding | None:
         " only the table, so reading all of it looks cheap"
     )
     fix = "SET LOCAL enable_seqscan = off shows whether the index is faster; then lower random_page_cost"
-    return case.finding("R20", why, fix, Cure(settings=(("enable_seqscan", "off"),)))
+    return case.finding("R20", why, fix, cure=Cure(settings=(("enable_seqscan", "off"),)))
 
 
 def rivals(facts: Facts) -> Iterator[Finding]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..catalog import Index
 from ..plan import Node
 from ..plan.words import count, rows
 from ..sqltext import quote_qualified
+from .cures import cure_in, partial_index
 from .facts import Facts, seen
-from .finding import Finding
+from .finding import Cure, Finding
 
 _MOST_EF_SEARCH = 1_000
 _NEARLY = 0.95
@@ -106,7 +108,10 @@ def _filtered(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
         f" {count(got)} of {rows(wanted)} are left"
     )
     fix = _ITERATIVE if facts.iterates else "an index on the filter's column and an exact search, or pgvector 0.8"
-    return Finding("R42" if guarded else "R41", "error", why, fix, scan.number)
+    index, cure = facts.index(scan), cure_in(fix)
+    if index and not guarded and (before := partial_index(index, scan)):
+        cure = replace(cure, built=Cure(before=before)) if cure else Cure(before=before)
+    return Finding("R42" if guarded else "R41", "error", why, fix, scan.number, cure)
 
 
 def _too_few(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | None:
@@ -139,7 +144,7 @@ def _gave_up(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | N
             f" left {count(got)} of {rows(wanted)}"
         )
         fix = "search exactly, by an index on the filter's column; or SET LOCAL hnsw.max_scan_tuples higher"
-        return Finding("R43", "error", why, fix, scan.number)
+        return Finding("R43", "error", why, fix, scan.number, Cure(settings=(("enable_indexscan", "off"),)))
     if index is None or far > _FAR_FROM_ALL * index.rows:
         return None  # it may have seen all there is: how many that is, is an estimate
     why = (
@@ -194,4 +199,5 @@ def order(facts: Facts) -> Iterator[Finding]:
             continue
         why = f"{family}.iterative_scan = relaxed_order gives rows nearly in order, and nothing sorts them again"
         fix = "put it into WITH … AS MATERIALIZED (…) and ORDER BY distance + 0 outside; or strict_order"
-        yield Finding("R45", "warning", why, fix, scan.number)
+        cure = Cure(settings=(("hnsw.iterative_scan", "strict_order"),)) if family == "hnsw" else None
+        yield Finding("R45", "warning", why, fix, scan.number, cure)

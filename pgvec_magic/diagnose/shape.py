@@ -97,7 +97,7 @@ def _operator(case: Case) -> Finding | None:
     index, operator = valid[0], case.key.operator
     why = f"the order is that of {operator}, and the index {index.name} gives that of {' and '.join(index.operators)}"
     fix = elide(f"ORDER BY {case.key.left} {index.operators[0]} {case.key.right}")
-    return case.finding("R04", why, fix)
+    return case.finding("R04", why, fix, index)
 
 
 def _cast(case: Case) -> Finding | None:
@@ -106,10 +106,10 @@ def _cast(case: Case) -> Finding | None:
     index = case.indexes[0]
     why = f"the query has {case.mine}, and the index {index.name} is on {index.key}: another expression"
     if "binary_quantize" in index.key:
-        return case.finding("R08", why, f"ORDER BY {index.key} <~> …")
+        return case.finding("R08", why, f"ORDER BY {index.key} <~> …", index)
     if "::" in case.mine and "::" not in index.key:
-        return case.finding("R05", why, f"cast the other side to the column's type, as {index.key}")
-    return case.finding("R07", why, f"ORDER BY {index.key} {case.key.operator} …")
+        return case.finding("R05", why, f"cast the other side to the column's type, as {index.key}", index)
+    return case.finding("R07", why, f"ORDER BY {index.key} {case.key.operator} …", index)
 
 
 def _other_side(case: Case) -> Finding | None:

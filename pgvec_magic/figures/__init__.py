@@ -7,6 +7,7 @@ from .pairs import duplicates
 from .ranked import scores
 from .steps import MOST_STEPS, Mark, Step
 from .tree import tree
+from .ways import Timed, ways
 
 __all__ = [
     "BLUE",
@@ -16,9 +17,11 @@ __all__ = [
     "Mark",
     "Sketch",
     "Step",
+    "Timed",
     "duplicates",
     "icicle",
     "scores",
     "shares",
     "tree",
+    "ways",
 ]

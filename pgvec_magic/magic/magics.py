@@ -103,14 +103,16 @@ class PgvecMagics(Magics):
     def vsearch(self, line: str, body: str | None = None) -> object:
         """Search a table."""
         from .. import db
-        from ..search import dry_run, explain, search
+        from ..search import dry_run, search
 
         asked = cell.parse_search(line, body, self._names, self._defaults)
         database = db.get(asked.connection)
         if asked.dry_run:
             return self._kept(asked.output, dry_run(database, asked.search))
-        if asked.explain:
-            return self._kept(asked.output, explain(database, asked.search))
+        if asked.explain or asked.prove:
+            return self._kept(asked.output, _explained(asked, database, asked.search))
+        if asked.compare:
+            return self._kept(asked.output, _compared(asked, database))
         result = search(database, asked.search)
         return self._kept(asked.output, result.figure() if asked.plot else result)
 
@@ -119,12 +121,12 @@ class PgvecMagics(Magics):
     def vsql(self, line: str, body: str) -> object:
         """Run SQL."""
         from .. import db
-        from ..search import explain, sql
+        from ..search import sql
 
         asked = cell.parse_sql(line, body, self._names)
         database = db.get(asked.connection)
-        if asked.explain:
-            return self._kept(asked.output, explain(database, sql=asked.text, **asked.options))
+        if asked.explain or asked.prove:
+            return self._kept(asked.output, _explained(asked, database, sql=asked.text, **asked.options))
         return self._kept(asked.output, sql(database, asked.text, **asked.options))
 
     @cell_magic
@@ -195,6 +197,23 @@ def _connected(asked: cell.ConnectRequest) -> Database:
         timeout=asked.timeout,
         create_extension=asked.create_extension,
     )
+
+
+def _explained(asked: cell.SearchRequest | cell.SqlRequest, database: Database, *what: Any, **options: Any) -> object:
+    """Return a plan, with its fixes tried where that is asked for."""
+    from ..compare import proved
+    from ..search import explain
+
+    found = explain(database, *what, **options)
+    return proved(database, found) if asked.prove else found
+
+
+def _compared(asked: cell.SearchRequest, database: Database) -> object:
+    """Return the ways of a search side by side, as a picture where that is asked for."""
+    from ..compare import compare
+
+    found = compare(database, asked.search)
+    return found.figure() if asked.plot else found
 
 
 def _password_note(line: str, asked: cell.ConnectRequest) -> tuple[str, ...]:

@@ -147,7 +147,7 @@ class PlanPanel(widgets.VBox):  # type: ignore[misc]  # it has no types
             self.show(explain(self._db, self._table, self.text.value))
 
     def _prove(self) -> None:
-        from ..compare import prove  # type: ignore[import-not-found, unused-ignore]
+        from ..compare import prove
 
         db, found, finding = self._db, self.explanation, self.chosen
         if db is None or found is None or finding is None:

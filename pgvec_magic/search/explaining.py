@@ -47,22 +47,32 @@ def explain(
 
 def explained(db: Database, query: Query, *, analyze: bool = True) -> Explanation:
     """Explain a message as it would be sent; QueryError."""
-    able = catalog.capabilities(db)
-    wanted = ["VERBOSE", "SETTINGS", "FORMAT JSON"]
-    if analyze:
-        wanted = ["ANALYZE", "BUFFERS", *(["SERIALIZE", "MEMORY"] if able.server >= _SERIALIZE else []), *wanted]
     settings = (*((("transaction_read_only", "on"),) if query.reads else ()), *query.settings)
-    asked = replace(query, sql=f"EXPLAIN ({', '.join(wanted)})\n{query.sql}", settings=settings)
+    asked = replace(query, sql=as_explain(db, query.sql, analyze=analyze), settings=settings)
     told, in_force, *updates = _rehearsed(db, asked, counted=sqltext.command(query.sql) in _UPDATING)
-    try:
-        found = plan.read(told.rows[0][0])
-    except UsageError as error:
-        hint = "explain what the rule makes of it"
-        raise UsageError("a rule of the table makes several statements of this one, or none", hint) from error
+    found = plan_told(told)
     bounds = tuple(setting for setting in query.settings if setting[0] == "statement_timeout")
     scanned = {node.index for node in found.nodes if node.index and "Order By" in node.details}
     known = catalog.fingerprint(db, in_force, _tables(found), scanned, bounds, updates)
     return Explanation(found, query, known, told.notices)
+
+
+def as_explain(db: Database, sql: str, *, analyze: bool = True) -> str:
+    """Return the EXPLAIN of a statement with all that this server can tell."""
+    wanted = ["VERBOSE", "SETTINGS", "FORMAT JSON"]
+    if analyze:
+        newer = ["SERIALIZE", "MEMORY"] if catalog.capabilities(db).server >= _SERIALIZE else []
+        wanted = ["ANALYZE", "BUFFERS", *newer, *wanted]
+    return f"EXPLAIN ({', '.join(wanted)})\n{sql}"
+
+
+def plan_told(told: Rows) -> Plan:
+    """Return the plan that an EXPLAIN gave; UsageError where there is not just one."""
+    try:
+        return plan.read(told.rows[0][0])
+    except UsageError as error:
+        hint = "explain what the rule makes of it"
+        raise UsageError("a rule of the table makes several statements of this one, or none", hint) from error
 
 
 def _rehearsed(db: Database, asked: Query, counted: bool) -> list[Rows]:

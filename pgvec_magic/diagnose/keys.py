@@ -59,7 +59,7 @@ def sort_key(text: str) -> SortKey:
         descending |= ending[1] == "DESC"
         nulls_first |= ending[2] == "FIRST"
         text = text[: ending.start()]
-    text = _peeled(_WRITTEN_OUT.sub(r"\1", text))
+    text = peeled(_WRITTEN_OUT.sub(r"\1", text))
     found = tokens(text)
     depths = _depths(found)
     at = next((i for i, token in enumerate(found) if _operator(found, i)), None)
@@ -105,7 +105,7 @@ def _operands(found: list[Token], depths: list[int], at: int) -> tuple[str, str]
     return ("".join(t.text for t in found[start:at]).strip(), "".join(t.text for t in found[at + 1 : end]).strip())
 
 
-def _peeled(text: str) -> str:
+def peeled(text: str) -> str:
     """Return a text without the parentheses around all of it."""
     text = text.strip()
     while text.startswith("(") and text.endswith(")"):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from ..sqltext import Token, split_list, tokens
+from .keys import peeled
 
 TO_TSQUERY = ("websearch_to_tsquery", "plainto_tsquery", "phraseto_tsquery", "to_tsquery")
 
@@ -62,3 +63,15 @@ def rewritten(sql: str, names: Collection[str], change: Callable[[Call, str], st
             pieces += [sql[done : call.start], change(call, sql[call.start : call.end])]
             done = call.end
     return "".join([*pieces, sql[done:]])
+
+
+def conjuncts(condition: str) -> list[str]:
+    """Return the conditions that stand between the ANDs outside of all parentheses."""
+    text = peeled(condition)
+    parts, depth, start = [], 0, 0
+    for token in tokens(text):
+        depth += (token.text == "(") - (token.text == ")")
+        if not depth and token.text == "AND":
+            parts.append(text[start : token.start])
+            start = token.end
+    return [*parts, text[start:]]

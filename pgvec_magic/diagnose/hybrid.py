@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ..plan import Node
 from ..sqltext import Token, tokens
-from .calls import closing
+from .calls import closing, conjuncts
 from .facts import Facts
 from .finding import Cure, Finding
 from .keys import OPERATORS
@@ -23,7 +23,7 @@ _FRACTION = re.compile(r"(?<![\w.')])(\d+) / \(")
 _FUSED = ("Full", "Left", "Right")
 _CONDITIONS = ("Filter", "Index Cond", "Recheck Cond")
 _COLUMN = re.compile(r'(\w+|"[^"]+")\.(\w+|"[^"]+")')
-_OF_A_LEG = re.compile(r'[^\s(]+ (?:@@|<=>|<->|<#>|<\+>|<~>|<%>) |to_tsvector\([^)]*\)|\(?[\w."]+ IS NOT NULL\)?')
+_OF_A_LEG = re.compile(r"@@|<=>|<->|<#>|<\+>|<~>|<%>|IS NOT NULL")
 
 
 def numbered(facts: Facts) -> Iterator[Finding]:
@@ -102,8 +102,8 @@ def one_sided(facts: Facts) -> Iterator[Finding]:
         for word in words:
             if word.relation != vector.relation or word.number == vector.number:
                 continue
-            sides = _filtered_by(facts, vector), _filtered_by(facts, word)
-            missing = (sides[0] ^ sides[1]) - _elsewhere(facts, {*words, *vectors})
+            sides = _filtered_by(vector), _filtered_by(word)
+            missing = (sides[0] ^ sides[1]) - _elsewhere(facts, {*words, *vectors}) - _promised(facts, vector)
             if missing:
                 yield _one_sided(vector, word, sides, missing)
                 return
@@ -124,21 +124,21 @@ def _vector_scans(facts: Facts) -> list[Node]:
     return [scan for scan in (*facts.ann_scans, *exact) if scan.kind != "CTE Scan"]
 
 
-def _filtered_by(facts: Facts, scan: Node) -> frozenset[str]:
-    """Return the columns that a scan's conditions are about, but for the words and the vector it looks for.
+def _filtered_by(scan: Node) -> frozenset[str]:
+    """Return the columns that a scan's conditions are about, but for what it is that the leg looks for."""
+    said = (str(node.details[key]) for node in scan.walk() for key in _CONDITIONS if key in node.details)
+    asked = (each for text in said for each in conjuncts(text) if not _OF_A_LEG.search(each))
+    return frozenset(column for each in asked for column in _columns(each))
 
-    What a partial index promises is a condition too.
-    """
+
+def _columns(condition: str) -> list[str]:
+    return [found[2] for found in _COLUMN.finditer(re.sub(r"'(?:[^']|'')*'", "''", condition))]
+
+
+def _promised(facts: Facts, scan: Node) -> frozenset[str]:
+    """Return what a partial index is about: Postgres leaves out a condition that the index keeps by itself."""
     index = facts.index(scan)
-    said = [str(n.details[key]) for n in scan.walk() for key in _CONDITIONS if key in n.details]
-    said = [re.sub(r"'(?:[^']|'')*'", "''", _without_leg(text)) for text in said]
-    named = {found[2] for text in said for found in _COLUMN.finditer(text)}
-    promised = re.findall(r"[a-z_]\w*", index.where) if index is not None and index.where else []
-    return frozenset({*named, *promised})
-
-
-def _without_leg(text: str) -> str:
-    return _OF_A_LEG.sub("", text)
+    return frozenset(re.findall(r'\w+|"[^"]+"', index.where) if index is not None and index.where else ())
 
 
 def _elsewhere(facts: Facts, legs: set[Node]) -> frozenset[str]:
@@ -146,7 +146,7 @@ def _elsewhere(facts: Facts, legs: set[Node]) -> frozenset[str]:
     inside = {below.number for leg in legs for below in leg.walk()}
     others = (node for node in facts.plan.nodes if node.number not in inside)
     said = (str(node.details[key]) for node in others for key in (*_CONDITIONS, "Join Filter") if key in node.details)
-    return frozenset(found[2] for text in said for found in _COLUMN.finditer(text))
+    return frozenset(column for text in said for column in _columns(text))
 
 
 def added(facts: Facts) -> Iterator[Finding]:

@@ -107,6 +107,11 @@ def _operands(found: list[Token], depths: list[int], at: int) -> tuple[str, str]
     return ("".join(t.text for t in found[start:at]).strip(), "".join(t.text for t in found[at + 1 : end]).strip())
 
 
+def peeled(text: str) -> str:
+    """Return a text without the parentheses around all of it."""
+    return "".join(token.text for token in _peeled(text))
+
+
 def _peeled(text: str) -> list[Token]:
     """Return the tokens of a text without the parentheses around all of it."""
     found = tokens(text.strip())

@@ -1,0 +1,81 @@
+"""The plans of the corpus as servers gave them: ``plans/captured/<version>/<kind>/<group>.json``, made by capture.py.
+
+With a plan stands what ``diagnose`` looks at beside it, so that neither a server nor pgvector is needed to read it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+from corpus import PLANS
+
+from pgvec_magic import plan
+from pgvec_magic.catalog import Fingerprint, Index, Relation
+from pgvec_magic.diagnose import Facts, Finding, diagnose
+from pgvec_magic.plan import Plan
+
+FOLDER = PLANS / "captured"
+SERVERS = tuple(sorted(folder.parent.name for folder in FOLDER.glob("*/sick")))
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A plan, the statement it is of, and what was in force; of a sick one also its text, and the plan when cured."""
+
+    sql: str
+    document: Mapping[str, Any]
+    fingerprint: Fingerprint
+    text: str = ""
+    cured: Captured | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan as a tree."""
+        return plan.read(self.document)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is said of it."""
+        return self.said_of(self.plan)
+
+    def said_of(self, other: Plan) -> tuple[Finding, ...]:
+        """What is said of another plan of the same statement."""
+        return diagnose(Facts(other, self.fingerprint, self.sql))
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry of a file."""
+        entry: dict[str, Any] = {"sql": self.sql, "plan": self.document, "fingerprint": asdict(self.fingerprint)}
+        entry |= {"text": self.text.split("\n")} if self.text else {}
+        if self.cured:
+            cured = self.cured.as_json()
+            same = {name for name in cured if name != "plan" and cured[name] == entry.get(name)}
+            entry["cured"] = {name: value for name, value in cured.items() if name not in same}
+        return entry
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Captured:
+        """The value of a file's entry."""
+        cured = cls.from_json({**entry, "text": (), "cured": None, **entry["cured"]}) if entry.get("cured") else None
+        text = "\n".join(entry.get("text", ()))
+        return cls(entry["sql"], entry["plan"], _fingerprint(entry["fingerprint"]), text, cured)
+
+
+@cache
+def captured(server: str, kind: str) -> Mapping[str, Captured]:
+    """Return the plans of a kind, ``sick`` or ``healthy``, from a server, by group and name as in ``corpus.cases``."""
+    return {
+        f"{file.stem}: {name}": Captured.from_json(entry)
+        for file in sorted((FOLDER / server / kind).glob("*.json"))
+        for name, entry in json.loads(file.read_text("utf-8")).items()
+    }
+
+
+def _fingerprint(entry: Mapping[str, Any]) -> Fingerprint:
+    relations = tuple(Relation(**each) for each in entry["relations"])
+    return Fingerprint(
+        **{**entry, "relations": relations, "indexes": tuple(Index(**each) for each in entry["indexes"])}
+    )

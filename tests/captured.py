@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from functools import cache
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from corpus import PLANS
 
 from pgvec_magic import plan
-from pgvec_magic.catalog import Fingerprint, Index, Relation
+from pgvec_magic.catalog import Fingerprint
 from pgvec_magic.diagnose import Facts, Finding, diagnose
 from pgvec_magic.plan import Plan
 
@@ -61,7 +62,7 @@ class Captured:
         """The value of a file's entry."""
         cured = cls.from_json({**entry, "text": (), "cured": None, **entry["cured"]}) if entry.get("cured") else None
         text = "\n".join(entry.get("text", ()))
-        return cls(entry["sql"], entry["plan"], _fingerprint(entry["fingerprint"]), text, cured)
+        return cls(entry["sql"], entry["plan"], _made(Fingerprint, entry["fingerprint"]), text, cured)
 
 
 @cache
@@ -74,8 +75,13 @@ def captured(server: str, kind: str) -> Mapping[str, Captured]:
     }
 
 
-def _fingerprint(entry: Mapping[str, Any]) -> Fingerprint:
-    relations = tuple(Relation(**each) for each in entry["relations"])
-    return Fingerprint(
-        **{**entry, "relations": relations, "indexes": tuple(Index(**each) for each in entry["indexes"])}
-    )
+def _made(kind: Any, data: Any) -> Any:
+    """Return the value of a dataclass that JSON holds; what a file made before a field does not have is its default."""
+    if get_origin(kind) is UnionType and data is not None:
+        kind = get_args(kind)[0]
+    if get_origin(kind) is tuple:
+        return tuple(_made(get_args(kind)[0], each) for each in data)
+    if not is_dataclass(kind):
+        return data
+    hints = get_type_hints(kind)
+    return kind(**{name: _made(hints[name], value) for name, value in data.items()})

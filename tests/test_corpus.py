@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from captured import FOLDER, SERVERS, Captured, captured
-from corpus import cases
+from corpus import PLANS, cases
 from hypothesis import given
 from hypothesis import strategies as st
 from test_plan import adds_up, shape
 
 from pgvec_magic import plan
+from pgvec_magic.catalog import Fingerprint, Index, Relation
 from pgvec_magic.diagnose import Facts, diagnose
 from pgvec_magic.errors import UsageError
 from pgvec_magic.plan import Plan
@@ -102,6 +104,66 @@ def test_every_form_in_which_psql_prints_a_plan(file: Any) -> None:
     for one, other in zip(found.nodes, expected.nodes, strict=True):
         for key in ("Output", "Order By", "Sort Key", "Subplan Name"):
             assert one.details.get(key) == other.details.get(key)
+
+
+ITEMS = Fingerprint(
+    "18.6",
+    "0.8.6",
+    {"hnsw.iterative_scan": "off"},
+    (Relation("public", "items", 0, 0, 0, False),),
+    (
+        Index(
+            *("public", "items", "items_hnsw", "hnsw", "CREATE INDEX …", True, 0, "embedding", None),
+            *(["<=>"], [], 0, 0.0),
+        ),
+    ),
+)
+CITUS = {
+    "knn": [],
+    "knn_all_tasks": [],
+    "knn_not_analyzed": [],
+    "limit_100": [],
+    "router_one_tenant": ["R41"],
+    "router_one_tenant_iterative": [],
+    "exact_wrong_operator": ["R04"],
+}
+
+
+@pytest.mark.parametrize(("name", "rules"), CITUS.items())
+def test_what_is_said_of_a_distributed_table(name: str, rules: list[str]) -> None:
+    """What the coordinator's catalog knows of the table is its indexes: its own part of it is empty."""
+    found = plan.read((PLANS / "citus" / f"{name}.json").read_text("utf-8"))
+    told = diagnose(Facts(found, ITEMS))
+    assert [finding.rule for finding in told] == rules
+    assert all(found.nodes[f.step].remote and f.why.startswith("on a shard") for f in told if f.step is not None)
+    pasted = diagnose(Facts(found))
+    assert [finding.rule for finding in pasted] == [rule for rule in rules if rule != "R04"]
+
+
+def test_a_setting_that_mends_a_shard_is_passed_on_to_it() -> None:
+    found = plan.read((PLANS / "citus" / "router_one_tenant.json").read_text("utf-8"))
+    (finding,) = diagnose(Facts(found, ITEMS))
+    assert finding.severity == "error"
+    assert finding.fix is not None
+    assert finding.fix.startswith("SET LOCAL citus.propagate_set_commands = 'local'; SET LOCAL hnsw.iterative_scan")
+
+
+@pytest.mark.parametrize(("name", "rules"), [("knn", []), ("router_one_tenant_iterative", ["R45"])])
+def test_what_a_shard_gives_nearly_in_order_is_sorted_where_several_are_merged(name: str, rules: list[str]) -> None:
+    found = plan.read((PLANS / "citus" / f"{name}.json").read_text("utf-8"))
+    relaxed = replace(ITEMS, settings={"hnsw.iterative_scan": "relaxed_order"})
+    assert [finding.rule for finding in diagnose(Facts(found, relaxed))] == rules
+
+
+def test_shards_that_are_short_together_are_said_once() -> None:
+    """All 8 shards of a search that finds too little, with the coordinator's LIMIT not reached either."""
+    document = json.loads((PLANS / "citus" / "knn_all_tasks.json").read_text("utf-8"))
+    for node in nodes_of(document):
+        if "Actual Rows" in node:
+            node["Actual Rows"] = 0
+        if node.get("Index Name"):
+            node |= {"Filter": "(items.tenant = 5)", "Rows Removed by Filter": 40}
+    assert [finding.rule for finding in diagnose(Facts(plan.read(document), ITEMS))] == ["R41"]
 
 
 def nodes_of(document: Any) -> list[dict[str, Any]]:

@@ -2,8 +2,8 @@
 
 from .changes import changes
 from .elide import elide
-from .node import Blocks, Node, Plan, Remote, Time, Trigger
+from .node import Blocks, Node, Plan, Remote, Time, Trigger, of_shard
 from .read import read
 from .words import facts, milliseconds
 
-__all__ = ["Blocks", "Node", "Plan", "Remote", "Time", "Trigger", "changes", "elide", "facts", "milliseconds", "read"]
+__all__ = ["Blocks", "Node", "Plan", "Remote", "Time", "Trigger", "changes", "elide", "facts", "milliseconds", "of_shard", "read"]

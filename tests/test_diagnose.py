@@ -75,13 +75,15 @@ def test_a_plan_made_without_values_is_known(db: Database, docs: connection) -> 
 
 def test_every_finding_has_its_entry() -> None:
     root = Path(pv.__file__).parent
-    told = re.findall(r"^### ([RH]\d\d)$", (root.parent / "docs" / "findings.md").read_text(), re.MULTILINE)
-    known = {
-        rule for file in (root / "diagnose").glob("*.py") for rule in re.findall(r'"([RH]\d\d)"', file.read_text())
-    }
-    assert sorted(told) == sorted(known)
+    page = (root.parent / "docs" / "findings.md").read_text("utf-8")
+    files = [*(root / "diagnose").glob("*.py"), root / "db" / "failures.py"]
+    known = {rule for file in files for rule in re.findall(r'"([RH]\d\d)"', file.read_text("utf-8"))}
+    entries = dict(re.findall(r"^### ([RH]\d\d)\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL))
+    assert entries.keys() == rules().keys() == known
+    assert [rule.id for rule in rules().values() if not (rule.symptom and rule.why and rule.cure)] == []
+    shown = {rule for rule, entry in entries.items() if "<details>" in entry}
+    assert shown == {case.rule for case in cases("sick").values()}
     assert Finding("R04", "error", "").link == "docs/findings.md#r04"
-    assert sorted(rules()) == sorted(known)
 
 
 @pytest.mark.parametrize(

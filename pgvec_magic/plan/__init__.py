@@ -6,4 +6,17 @@ from .node import Blocks, Node, Plan, Remote, Time, Trigger, of_shard
 from .read import read
 from .words import facts, milliseconds
 
-__all__ = ["Blocks", "Node", "Plan", "Remote", "Time", "Trigger", "changes", "elide", "facts", "milliseconds", "of_shard", "read"]
+__all__ = [
+    "Blocks",
+    "Node",
+    "Plan",
+    "Remote",
+    "Time",
+    "Trigger",
+    "changes",
+    "elide",
+    "facts",
+    "milliseconds",
+    "of_shard",
+    "read",
+]

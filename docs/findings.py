@@ -14,7 +14,7 @@ sys.path[:0] = [str(HERE.parent / "tests")]
 from captured import SERVERS, Captured, captured  # noqa: E402
 from corpus import Case, cases  # noqa: E402
 
-from pgvec_magic import plan  # noqa: E402
+from pgvec_magic import plan, sqltext  # noqa: E402
 from pgvec_magic.diagnose.catalogue import GROUPS, Rule, rules  # noqa: E402
 from pgvec_magic.plan import Node  # noqa: E402
 from pgvec_magic.plan.words import rows  # noqa: E402
@@ -99,7 +99,7 @@ def _block(language: str, lines: Sequence[str] | Iterator[str]) -> list[str]:
 
 
 def _statements(text: str) -> list[str]:
-    return [line for each in text.split(";") if each.strip() for line in _wrapped(each.strip())]
+    return [line for each in sqltext.statements(text) for line in _wrapped(each)]
 
 
 def _settings(settings: dict[str, str]) -> list[str]:

@@ -41,6 +41,9 @@ FORMS = {
     "tuples": "\\t",
     "csv": "\\pset format csv",
     "expanded": "\\x",
+    "expanded_unicode": "\\x \\pset linestyle unicode",
+    "expanded_border": "\\x \\pset linestyle unicode \\pset border 2",
+    "narrow": "\\pset border 0",
 }
 
 
@@ -87,7 +90,8 @@ def _corpus(dsn: str, folder: Path, kind: str, version: int) -> None:
         if case.rule and [finding.rule for finding in new.findings][:1] != [case.rule]:
             print(f"{version} {key}: {case.rule} is not what is found first: {new.findings}")
     for group, entries in found.items():
-        _write(folder / f"{group}.json", entries)
+        if entries:
+            _write(folder / f"{group}.json", entries)
 
 
 def _of_case(dsn: str, raw: connection, case: Case) -> Captured:
@@ -95,11 +99,10 @@ def _of_case(dsn: str, raw: connection, case: Case) -> Captured:
     execute(raw, case.before)
     db = connect(dsn, name="capture")
     try:
-        found = _value(explained(db, case.sql, case.settings))
-        if not case.rule:
+        before = explained(db, case.sql, case.settings)
+        found, query = _value(before), before.query
+        if not case.rule or query is None:
             return found
-        query = explained(db, case.sql, case.settings).query
-        assert query is not None
         (told,) = db.rehearse([replace(query, sql=AS_TEXT + query.sql)])
         execute(raw, case.cure)
         cured = _value(explained(db, case.mended or case.sql, case.settings | case.cured_settings))
@@ -138,7 +141,7 @@ def _sign(value: Captured) -> tuple[Any, ...]:
 
 
 def _ordinary(dsn: str, file: Path, has_vector: bool) -> None:
-    """Write the plans of what is hard to add up, each as JSON and, of another run, as text."""
+    """Write the plans of what is hard to add up, each as JSON and, of another run, as text, where they are others."""
     wanted = tomllib.loads((PLANS / "ordinary.toml").read_text("utf-8"))
     found = {}
     with _connected(dsn) as raw:
@@ -147,12 +150,22 @@ def _ordinary(dsn: str, file: Path, has_vector: bool) -> None:
             execute(raw, FORCED if kind == "parallel" else "")
             for name, sql in statements.items():
                 if has_vector or not re.search("<[=-]>", sql):
-                    found[f"{kind}: {name}"] = {"sql": sql, "plan": _told(raw, sql, "JSON"), "text": _told(raw, sql)}
+                    found[f"{kind}: {name}"] = _both(raw, sql)
         execute(raw, "SET jit_above_cost = 0; SET max_parallel_workers_per_gather = 0")
-        sql = wanted["serial"]["hash"]
-        found["jit"] = {"sql": sql, "plan": _told(raw, sql, "JSON"), "text": _told(raw, sql)}
+        found["jit"] = _both(raw, wanted["serial"]["hash"])
         execute(raw, "DROP SCHEMA ordinary CASCADE")
-    _write(file, found)
+    earlier = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    same = {name for name, entry in found.items() if name in earlier and _steps(entry) == _steps(earlier[name])}
+    _write(file, {name: earlier[name] if name in same else entry for name, entry in found.items()})
+
+
+def _both(raw: connection, sql: str) -> dict[str, Any]:
+    return {"sql": sql, "plan": _told(raw, sql, "JSON"), "text": _told(raw, sql)}
+
+
+def _steps(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    labels = [node.label for source in (entry["plan"], "\n".join(entry["text"])) for node in plan.read(source).nodes]
+    return entry["sql"], labels
 
 
 def _tables(has_vector: bool) -> str:
@@ -176,7 +189,7 @@ def _told(raw: connection, sql: str, form: str = "TEXT") -> Any:
 
 
 def _forms(dsn: str, folder: Path) -> None:
-    """Write one plan as psql prints it in each of its forms, text and JSON."""
+    """Write one plan as psql prints it in each of its forms, text and JSON, where the file is not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
     sql = tomllib.loads((PLANS / "ordinary.toml").read_text("utf-8"))["serial"]["init plan"]
     with _database(dsn) as made, _connected(made) as raw:
@@ -186,8 +199,10 @@ def _forms(dsn: str, folder: Path) -> None:
                 explain = f"EXPLAIN (ANALYZE, VERBOSE, FORMAT {form}) {sql};"
                 script = f"SET search_path = ordinary, public;\n{command}\n{explain}\n"
                 psql = ["psql", "-qX", "-vON_ERROR_STOP=1", made]
-                told = subprocess.run(psql, input=script, text=True, stdout=subprocess.PIPE, check=True)
-                (folder / f"{name}.{form}").write_text(told.stdout, "utf-8")
+                file = folder / f"{name}.{form}"
+                if not file.exists():
+                    told = subprocess.run(psql, input=script, text=True, stdout=subprocess.PIPE, check=True)
+                    file.write_text(told.stdout, "utf-8")
 
 
 def _write(file: Path, entries: Mapping[str, Any]) -> None:

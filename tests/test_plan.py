@@ -178,6 +178,29 @@ def test_the_time_of_an_init_plan_is_taken_from_the_node_that_needed_it(tables: 
     assert slept.time.own > 45
 
 
+def gathered(**scan: Any) -> Any:
+    """A scan below a Gather of a leader and two workers, which took 17 ms."""
+    below = {"Node Type": "Bitmap Index Scan", "Actual Rows": 1, **scan}
+    gather = {"Node Type": "Gather", "Workers Launched": 2, "Actual Total Time": 17.0, "Actual Loops": 1}
+    return read({"Plan": {**gather, "Plans": [below]}}).nodes[1].time
+
+
+def test_the_leader_has_what_the_workers_leave() -> None:
+    workers = [{"Actual Total Time": ms, "Actual Loops": 1} for ms in (5.0, 9.0)]
+    time = gathered(**{"Actual Total Time": 10.0, "Actual Loops": 3, "Workers": workers})
+    assert (time.total, time.wall, time.least, time.most) == (30, 16, 16, 17)
+
+
+def test_where_the_processes_are_not_told_there_is_a_range() -> None:
+    time = gathered(**{"Actual Total Time": 10.0, "Actual Loops": 3})
+    assert (time.total, time.wall, time.least, time.most) == (30, 10, 10, 17)
+
+
+def test_what_one_process_did_alone_is_not_divided() -> None:
+    time = gathered(**{"Actual Total Time": 0.784, "Actual Loops": 1})
+    assert (time.total, time.wall, time.own, time.most) == (0.784, 0.784, 0.784, 0.784)
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in (PLANS / "citus").glob("*.json")))
 def test_plans_of_a_distributed_table(name: str) -> None:
     plan = read((PLANS / "citus" / f"{name}.json").read_text())
@@ -295,6 +318,12 @@ def test_whatever_is_pasted_is_a_plan_or_a_usage_error(text: str) -> None:
         ('<explain xmlns="http://www.postgresql.org/2009/explain"></explain>', "XML"),
         ("-> Table scan on t  (cost=0.35 rows=1)", "no EXPLAIN output"),
         ("id | select_type | table | type\n1 | SIMPLE | t | ALL", "no EXPLAIN output"),
+        ("EXPLAIN: -> Limit: 10 row(s)  (cost=0.35 rows=1)\n    -> Table scan on t  (cost=0.35 rows=1)", "no EXPLAIN"),
+        ("Limit: 10 row(s)  (cost=0.35 rows=1)\n -> Table scan on t  (cost=0.35 rows=1)", "no EXPLAIN output"),
+        ("Expression (Projection)\n  Limit (preliminary LIMIT)\n    ReadFromMergeTree (t)", "no EXPLAIN output"),
+        ("  distribution: local\n\n  • scan\n    table: t@t_pkey", "no EXPLAIN output"),
+        ('ERROR:  relation "t" does not exist', "no EXPLAIN output"),
+        ("      QUERY PLAN\n------\n - Plan:     +\n     Node Type: Limit\n(1 row)", "YAML"),
         ("SELECT 1", "no EXPLAIN output"),
         ('[{"name": "SEQ_SCAN", "children": []}]', "no plan of Postgres"),
         ("┌───────────────┐\n│  SEQ_SCAN     │\n│  Table: docs  │\n└───────────────┘", "no EXPLAIN output"),

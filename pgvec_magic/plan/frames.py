@@ -8,6 +8,7 @@ import re
 _RULE = re.compile(r"[\s|+-]*-{3,}[\s|+-]*|[+-]*\[ RECORD \d+ \][+-]*")
 _ROWS = re.compile(r"\s*\(\d+ rows?\)")
 _BOX = str.maketrans("│─┌┐└┘├┤┬┴┼", "|-+++++++++")
+_NAME = 14  # signs at most before a plan's own: a frame, the column's name, a frame
 _EDGES = re.compile(r"\s*\|(.*)\|")
 _EXPANDED = re.compile(r" ?(?:QUERY PLAN| {10}) ?\| ?(.*)")
 _QUOTED = re.compile(r'\s*"(.*)"')
@@ -37,10 +38,11 @@ def _cells(text: str) -> str:
 
 def _ascii(text: str) -> str:
     """Return a text whose lines are drawn with the signs of a keyboard."""
-    if not re.match(r"\s*(┌─|.*\n─)", text):
+    if not re.match(r"\s*([┌─]|.*\n─)", text):
         return text
-    drawn = (line.translate(_BOX) if line.startswith(("┌─", "├─", "└─", "─")) else line for line in text.splitlines())
-    return "\n".join(re.sub(r"^│|│$", "|", re.sub(r"↵(│?)$", r"+\1", line)) for line in drawn)
+    lines = (line.translate(_BOX) if line.startswith(("┌─", "├─", "└─", "─")) else line for line in text.splitlines())
+    within = ((line[:_NAME].translate(_BOX), line[_NAME:]) for line in lines)
+    return "\n".join(begin + re.sub(r"│$", "|", re.sub(r"↵(│?)$", r"+\1", end)) for begin, end in within)
 
 
 def _inside(lines: list[str], frame: re.Pattern[str]) -> list[str]:

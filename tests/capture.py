@@ -114,7 +114,7 @@ def _of_case(dsn: str, raw: connection, case: Case) -> Captured:
 def _value(found: pv.Explanation) -> Captured:
     assert found.query is not None
     assert found.fingerprint is not None
-    return Captured(found.query.sql, _short(found.plan.document), found.fingerprint)
+    return Captured(found.query.sql, _short(found.plan.document), found.fingerprint, found.notes)
 
 
 def _short(value: Any) -> Any:

@@ -14,10 +14,12 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from corpus import PLANS
 
+import pgvec_magic as pv
 from pgvec_magic import plan
 from pgvec_magic.catalog import Fingerprint
-from pgvec_magic.diagnose import Facts, Finding, diagnose
+from pgvec_magic.diagnose import Finding
 from pgvec_magic.plan import Plan
+from pgvec_magic.query import Query
 
 FOLDER = PLANS / "captured"
 SERVERS = tuple(sorted(folder.parent.name for folder in FOLDER.glob("*/sick")))
@@ -25,11 +27,15 @@ SERVERS = tuple(sorted(folder.parent.name for folder in FOLDER.glob("*/sick")))
 
 @dataclass(frozen=True)
 class Captured:
-    """A plan, the statement it is of, and what was in force; of a sick one also its text, and the plan when cured."""
+    """A plan, the statement it is of, what was in force, and what the server said while it ran.
+
+    Of a sick one also the plan's text, of another run, and the plan when cured.
+    """
 
     sql: str
     document: Mapping[str, Any]
     fingerprint: Fingerprint
+    notes: tuple[str, ...] = ()
     text: str = ""
     cured: Captured | None = None
 
@@ -45,24 +51,29 @@ class Captured:
 
     def said_of(self, other: Plan) -> tuple[Finding, ...]:
         """What is said of another plan of the same statement."""
-        return diagnose(Facts(other, self.fingerprint, self.sql))
+        return pv.Explanation(other, Query(self.sql, {}), self.fingerprint, self.notes).findings
 
     def as_json(self) -> dict[str, Any]:
         """The entry of a file."""
         entry: dict[str, Any] = {"sql": self.sql, "plan": self.document, "fingerprint": asdict(self.fingerprint)}
+        entry |= {"notes": self.notes} if self.notes else {}
         entry |= {"text": self.text.split("\n")} if self.text else {}
         if self.cured:
             cured = self.cured.as_json()
-            same = {name for name in cured if name != "plan" and cured[name] == entry.get(name)}
+            same = {name for name in ("sql", "fingerprint") if cured[name] == entry[name]}
             entry["cured"] = {name: value for name, value in cured.items() if name not in same}
         return entry
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Captured:
         """The value of a file's entry."""
-        cured = cls.from_json({**entry, "text": (), "cured": None, **entry["cured"]}) if entry.get("cured") else None
-        text = "\n".join(entry.get("text", ()))
-        return cls(entry["sql"], entry["plan"], _made(Fingerprint, entry["fingerprint"]), text, cured)
+        cured = (
+            cls.from_json({**entry, "notes": (), "text": (), "cured": None, **entry["cured"]})
+            if entry.get("cured")
+            else None
+        )
+        known, notes = _made(Fingerprint, entry["fingerprint"]), tuple(entry.get("notes", ()))
+        return cls(entry["sql"], entry["plan"], known, notes, "\n".join(entry.get("text", ())), cured)
 
 
 @cache

@@ -49,7 +49,7 @@ class Facts:
             known = replace(known, relations=(), indexes=tuple(replace(index, rows=0) for index in known.indexes))
         for node in self.plan.nodes:
             for remote in node.remote:
-                yield Facts(remote.plan, known, remote.sql, self, node)
+                yield Facts(remote.plan, known, remote.sql, whole=self, at=node)
 
     def _known_as(self, name: str | None) -> str | None:
         """Return the name under which the catalog here has a table or an index of the plan."""

@@ -29,7 +29,6 @@ from pgvec_magic import plan, server
 from pgvec_magic.db import connect
 
 VERSIONS = ("16", "18")
-AS_TEXT = "EXPLAIN (ANALYZE, VERBOSE, BUFFERS, SETTINGS)\n"
 _WIDTH = 118
 _ZEROS = re.compile(r"(Local|Temp) .*|.*(Dirtied|Written) Blocks|.*I/O .*Time")
 # The forms in which psql prints a plan.
@@ -99,11 +98,13 @@ def _of_case(dsn: str, raw: connection, case: Case) -> Captured:
     execute(raw, case.before)
     db = connect(dsn, name="capture")
     try:
+        if case.prepared:
+            pv.sql(db, case.prepared)
         before = explained(db, case.sql, case.settings)
         found, query = _value(before), before.query
         if not case.rule or query is None:
             return found
-        (told,) = db.rehearse([replace(query, sql=AS_TEXT + query.sql)])
+        (told,) = db.rehearse([replace(query, sql=_explain(raw, "TEXT") + query.sql)])
         execute(raw, case.cure)
         cured = _value(explained(db, case.mended or case.sql, case.settings | case.cured_settings))
         return replace(found, text=plan.elide("\n".join(line for (line,) in told.rows)), cured=cured)
@@ -177,12 +178,16 @@ def _tables(has_vector: bool) -> str:
     return f"{begin} CREATE SCHEMA ordinary; SET search_path = ordinary, public; {text}"
 
 
+def _explain(raw: connection, form: str) -> str:
+    serialize = "SERIALIZE, MEMORY, " if raw.info.server_version >= 170_000 else ""
+    return f"EXPLAIN (ANALYZE, VERBOSE, BUFFERS, SETTINGS, {serialize}FORMAT {form}) "
+
+
 def _told(raw: connection, sql: str, form: str = "TEXT") -> Any:
     """Return what EXPLAIN says in a form, of a statement whose writes are undone."""
-    serialize = "SERIALIZE, MEMORY, " if raw.info.server_version >= 170_000 else ""
     with raw.cursor() as cursor:
         cursor.execute("BEGIN")
-        cursor.execute(f"EXPLAIN (ANALYZE, VERBOSE, BUFFERS, SETTINGS, {serialize}FORMAT {form}) {sql}")
+        cursor.execute(_explain(raw, form) + sql)
         rows = [row[0] for row in cursor.fetchall()]
         cursor.execute("ROLLBACK")
     return _short(rows[0][0]) if form == "JSON" else rows

@@ -31,7 +31,8 @@ SET min_parallel_index_scan_size = 0; SET max_parallel_workers_per_gather = 2"""
 class Case:
     """A query, and what is done before it; ``servers`` are the major versions on which it is what it is, empty: all.
 
-    Of a healthy one ``also`` are rules that are right in what they say of it, but not what it is here for.
+    ``prepared`` is done in the session that explains. Of a healthy one ``also`` are rules that are right in what they
+    say of it, but not what it is here for.
     Of a sick one ``rule`` is the first finding, and it goes when ``cure`` is run, or with the statement ``mended``, or
     with ``cured_settings``.
     """
@@ -39,6 +40,7 @@ class Case:
     name: str
     sql: str
     before: str = ""
+    prepared: str = ""
     settings: dict[str, str] = field(default_factory=dict)
     servers: tuple[int, ...] = ()
     also: tuple[str, ...] = ()

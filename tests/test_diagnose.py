@@ -77,8 +77,8 @@ def test_every_finding_has_its_entry() -> None:
     root = Path(pv.__file__).parent
     page = (root.parent / "docs" / "findings.md").read_text("utf-8")
     files = [*(root / "diagnose").glob("*.py"), root / "db" / "failures.py"]
-    known = {rule for file in files for rule in re.findall(r'"([RH]\d\d)"', file.read_text("utf-8"))}
-    entries = dict(re.findall(r"^### ([RH]\d\d)\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL))
+    known = {rule for file in files for rule in re.findall(r'"([A-Z]\d\d)"', file.read_text("utf-8"))}
+    entries = dict(re.findall(r"^### ([A-Z]\d\d)\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL))
     assert entries.keys() == rules().keys() == known
     assert [rule.id for rule in rules().values() if not (rule.symptom and rule.why and rule.cure)] == []
     shown = {rule for rule, entry in entries.items() if "<details>" in entry}

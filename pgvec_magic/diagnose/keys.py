@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from ..metric import METRICS
 from ..plan import Node
@@ -53,7 +52,6 @@ def sort_keys(node: Node, name: str = "Sort Key") -> list[SortKey]:
     return [sort_key(str(key)) for key in (found if isinstance(found, list) else [found])]
 
 
-@lru_cache(maxsize=64)  # rules ask for the keys of a plan again and again
 def sort_key(text: str) -> SortKey:
     """Return what one key says."""
     descending = nulls_first = False

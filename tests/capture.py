@@ -128,8 +128,12 @@ def _short(value: Any) -> Any:
 
 
 def _earlier(file: Path, name: str) -> Captured | None:
+    """Return what the file has; what is kept beside a plan may have become more since it was made."""
     entries = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    return Captured.from_json(entries[name]) if name in entries else None
+    try:
+        return Captured.from_json(entries[name])
+    except (KeyError, TypeError):
+        return None
 
 
 def _sign(value: Captured) -> tuple[Any, ...]:

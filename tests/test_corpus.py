@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from test_plan import adds_up, shape
 
 from pgvec_magic import plan
-from pgvec_magic.catalog import Fingerprint, Index, Relation
 from pgvec_magic.diagnose import Facts, diagnose
 from pgvec_magic.errors import UsageError
 from pgvec_magic.plan import Plan
@@ -111,17 +110,13 @@ def test_every_form_in_which_psql_prints_a_plan(file: Any) -> None:
             assert one.details.get(key) == other.details.get(key)
 
 
-ITEMS = Fingerprint(
-    "18.6",
-    "0.8.6",
-    {"hnsw.iterative_scan": "off"},
-    (Relation("public", "items", 0, 0, 0, False),),
-    (
-        Index(
-            *("public", "items", "items_hnsw", "hnsw", "CREATE INDEX …", True, 0, "embedding", None),
-            *(["<=>"], [], 0, 0.0),
-        ),
-    ),
+DOCS = captured("18", "sick")["rows: filter"].fingerprint
+# What a coordinator knows of a distributed table: its own part of it is empty.
+ITEMS = replace(
+    DOCS,
+    settings={"hnsw.iterative_scan": "off"},
+    relations=(replace(DOCS.relations[0], name="items", rows=0, bytes=0),),
+    indexes=(replace(DOCS.indexes[0], table="items", name="items_hnsw", rows=0, bytes=0),),
 )
 CITUS = {
     "knn": [],
@@ -136,7 +131,6 @@ CITUS = {
 
 @pytest.mark.parametrize(("name", "rules"), CITUS.items())
 def test_what_is_said_of_a_distributed_table(name: str, rules: list[str]) -> None:
-    """What the coordinator's catalog knows of the table is its indexes: its own part of it is empty."""
     found = plan.read((PLANS / "citus" / f"{name}.json").read_text("utf-8"))
     told = diagnose(Facts(found, ITEMS))
     assert [finding.rule for finding in told] == rules

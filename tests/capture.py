@@ -10,6 +10,7 @@ import contextlib
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,6 +49,7 @@ FORMS = {
 
 def main(given: list[str]) -> None:
     """Capture from the servers whose addresses are given, or from those that come with the package's wheels."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run that is ended stops its servers
     with contextlib.ExitStack() as stack:
         for dsn in given or [stack.enter_context(_embedded(version)) for version in VERSIONS]:
             (version,) = _execute(dsn, "SELECT current_setting('server_version_num')::int / 10000")[0]
@@ -67,9 +69,11 @@ def _embedded(version: str) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="pgvec-capture-"))
     folder.chmod(0o755)
     running = server.start(data_dir=folder / "postgres", bin_dir=_bin_dir(version))
-    yield running.dsn
-    running.stop()
-    shutil.rmtree(folder)
+    try:
+        yield running.dsn
+    finally:
+        running.stop()
+        shutil.rmtree(folder)
 
 
 def _has_vector(dsn: str) -> bool:

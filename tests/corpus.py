@@ -21,6 +21,10 @@ from pgvec_magic.db import Database
 PLANS = Path(__file__).parent / "plans"
 TABLE = (PLANS / "docs.sql").read_text("utf-8")
 V = np.array([1, 2, 3], np.float32)
+# What makes a server share the work of small tables among processes.
+FORCED = """
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+SET min_parallel_index_scan_size = 0; SET max_parallel_workers_per_gather = 2"""
 
 
 @dataclass(frozen=True)

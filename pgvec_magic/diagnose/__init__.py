@@ -18,6 +18,7 @@ from .planner import elsewhere, rivals
 from .recall import coarse, lengths, repeated, strict, untrained
 from .rows import lists, order, short
 from .shape import shape
+from .shards import on_shards
 from .statements import Statement
 from .vectorless import no_vector, zeros
 
@@ -30,9 +31,7 @@ _RULES = (
 
 def diagnose(facts: Facts) -> tuple[Finding, ...]:
     """Return what is wrong, the gravest first, of equal ones in the order of the plan."""
-    found = list(_told(facts))
-    for node, there in facts.alone:
-        found += [replace(finding, step=node.number, cure=None) for finding in _told(there)]
+    found = [*_told(facts), *on_shards(facts, _told)]
     return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.step or 0)))
 
 

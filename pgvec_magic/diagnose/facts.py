@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..catalog import Fingerprint, Index, Relation
-from ..plan import Node, Plan
+from ..plan import Node, Plan, of_shard
 from ..sqltext import Token, tokens
 from .keys import SortKey, sort_keys
 
@@ -17,12 +17,17 @@ _SCANS_OF_ROWS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan
 
 @dataclass(frozen=True)
 class Facts:
-    """A plan, what is known beside it (nothing of a pasted one), the statement, and what the server said of it."""
+    """A plan, what is known beside it (nothing of a pasted one), the statement, and what the server said of it.
+
+    Of what another server did ``whole`` has the facts here, and ``at`` is the node that it was done for.
+    """
 
     plan: Plan
     fingerprint: Fingerprint | None = None
     sql: str | None = None
     notices: tuple[str, ...] = ()
+    whole: Facts | None = None
+    at: Node | None = None
 
     @cached_property
     def parents(self) -> dict[int, Node]:
@@ -34,6 +39,22 @@ class Facts:
         while (parent := self.parents.get(node.number)) is not None:
             yield parent
             node = parent
+        if self.whole is not None and self.at is not None:
+            yield self.at
+            yield from self.whole.above(self.at)
+
+    def shards(self) -> Iterator[Facts]:
+        """Yield what other servers did; of a table's shards nothing is known but its indexes: here it is empty."""
+        known = self.fingerprint
+        if known is not None:
+            known = replace(known, relations=(), indexes=tuple(replace(index, rows=0) for index in known.indexes))
+        for node in self.plan.nodes:
+            for remote in node.remote:
+                yield Facts(remote.plan, known, remote.sql, whole=self, at=node)
+
+    def _known_as(self, name: str | None) -> str | None:
+        """Return the name under which the catalog here has a table or an index of the plan."""
+        return name if name is None or self.whole is None else of_shard(name)
 
     def keys(self, node: Node, name: str = "Sort Key") -> list[SortKey]:
         """Return the keys of a node, of which texts with long vectors are read once."""
@@ -91,11 +112,13 @@ class Facts:
         """Return the indexes of the table that a scan reads."""
         known = self.fingerprint.indexes if self.fingerprint else ()
         schema = node.details.get("Schema")
-        return tuple(i for i in known if i.table == node.relation and schema in (None, i.schema))
+        name = self._known_as(node.relation)
+        return tuple(i for i in known if i.table == name and schema in (None, i.schema))
 
     def index(self, node: Node) -> Index | None:
         """Return the index that a scan reads, where it is known."""
-        return next((i for i in self.indexes(node) if i.name == node.index), None)
+        name = self._known_as(node.index)
+        return next((i for i in self.indexes(node) if i.name == name), None)
 
     def is_ann(self, node: Node) -> bool:
         """Whether a node reads a vector index in the order of a distance: other indexes have ``<->`` too."""
@@ -109,17 +132,6 @@ class Facts:
     def ann_scans(self) -> tuple[Node, ...]:
         """The scans of vector indexes."""
         return tuple(node for node in self.plan.nodes if self.is_ann(node))
-
-    @property
-    def alone(self) -> Iterator[tuple[Node, Facts]]:
-        """Yield what a single server was sent as a whole: the node that waited for it, and the facts there.
-
-        Of a statement that several servers share none has to give all the rows.
-        """
-        known = replace(self.fingerprint, relations=(), indexes=()) if self.fingerprint else None
-        for node in self.plan.nodes:
-            if len(node.remote) == 1 and node.details["Distributed Query"]["Job"].get("Task Count") == 1:
-                yield node, Facts(node.remote[0].plan, known, node.remote[0].sql)
 
     @cached_property
     def exact_sorts(self) -> tuple[tuple[Node, SortKey], ...]:
@@ -139,6 +151,8 @@ class Facts:
         The plan tells what the planner expects of it, which is fewer where it expects few rows to pass a filter: what
         the statement says goes before that, where it is clear which LIMIT of it this is.
         """
+        if self.whole is not None and limit not in self.plan.nodes:
+            return self.whole.asked(limit)
         said = self._limits
         plans = [str(n.details["Subplan Name"]) for n in (limit, *self.above(limit)) if "Subplan Name" in n.details]
         in_cte = [number.value for number in said if plans and plans[0] == f"CTE {number.cte}"]

@@ -3,7 +3,7 @@
 from .changes import changes
 from .elide import elide
 from .estimates import misestimate, stopped_early
-from .node import Blocks, Node, Plan, Remote, Time, Trigger
+from .node import Blocks, Node, Plan, Remote, Time, Trigger, of_shard
 from .read import read
 from .words import facts, measured, milliseconds
 
@@ -20,6 +20,7 @@ __all__ = [
     "measured",
     "milliseconds",
     "misestimate",
+    "of_shard",
     "read",
     "stopped_early",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -187,6 +188,11 @@ class Plan:
     def parents(self) -> dict[int, Node]:
         """Return each node's parent on this server, by the node's number."""
         return {child.number: node for node in self.nodes for child in node.children}
+
+
+def of_shard(name: str) -> str:
+    """Return the table or index that a shard is part of by its name: ``docs`` of ``docs_102008``."""
+    return re.sub(r"_\d+$", "", name)
 
 
 def has_blocks(details: Mapping[str, Any]) -> bool:

@@ -89,9 +89,10 @@ def read_plan(text: str) -> Explanation:
 
 
 def _tables(found: Plan) -> list[tuple[str, str]]:
-    """Return the tables that a plan reads, as (schema, name)."""
-    named = (node.details for node in found.nodes if "Relation Name" in node.details)
-    return [(str(details.get("Schema", "public")), str(details["Relation Name"])) for details in named]
+    """Return the tables that a plan reads, as (schema, name): of a shard elsewhere, the one that it is part of."""
+    named = ((owner is found, node.details) for owner, node in found.everywhere if "Relation Name" in node.details)
+    told = ((here, str(details.get("Schema", "public")), str(details["Relation Name"])) for here, details in named)
+    return [(schema, name if here else plan.of_shard(name)) for here, schema, name in told]
 
 
 def _statement(

@@ -11,7 +11,7 @@ import pytest
 
 from pgvec_magic import lessons
 
-CLONE = Path(lessons.__file__).parent.parent
+CLONE = Path(lessons.__file__).parents[2]
 BINDER = CLONE / "binder"
 
 

@@ -24,7 +24,7 @@ from pgvec_magic.load import load
 from pgvec_magic.query import Query
 from pgvec_magic.search import search
 
-CLONE = Path(lessons.__file__).parent.parent
+CLONE = Path(lessons.__file__).parents[2]
 DOCKER = CLONE / "docker"
 IMAGES = [DOCKER / "Dockerfile", DOCKER / "pgbouncer" / "Dockerfile"]
 PASSWORD = 'only "a" test'

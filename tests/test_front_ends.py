@@ -87,7 +87,7 @@ def environment(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     """What the front ends are started with: the server's folder, and no setting of the machine's own Jupyter."""
     runtime = tmp_path_factory.mktemp("runtime")
     ours = {"PGVEC_HOME": str(home), "JUPYTER_RUNTIME_DIR": str(runtime), "JUPYTER_PREFER_ENV_PATH": "1"}
-    return os.environ | ours | {"COLUMNS": "80", "PYTHONPATH": str(Path(lessons.__file__).parent.parent)}
+    return os.environ | ours | {"COLUMNS": "80", "PYTHONPATH": str(Path(lessons.__file__).parents[2])}
 
 
 @pytest.fixture(scope="module")

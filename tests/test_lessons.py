@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import runpy
 import shutil
 import signal
@@ -20,10 +22,14 @@ import pytest
 import requests
 import websocket
 
+import pgvec_magic as pv
 from pgvec_magic import lessons
-from pgvec_magic.errors import MissingPackage
+from pgvec_magic.db import Database
+from pgvec_magic.errors import MissingPackage, UsageError
+from pgvec_magic.lessons import clinic
+from pgvec_magic.query import Query
 
-CLONE = Path(lessons.__file__).parent.parent
+CLONE = Path(lessons.__file__).parents[2]
 NOTEBOOKS = CLONE / "notebooks"
 NAMES = [path.stem for path in sorted(NOTEBOOKS.glob("source/*.py"))]
 SCRIPT = "# %% [markdown]\n# # Text\n\n# %%\n# %%vsql docs\n# SELECT 1\n#\n# -- 100 %\n\n# %%\nhits = 1  # one\n"
@@ -131,6 +137,39 @@ def test_a_lesson_runs_top_to_bottom_in_a_fresh_kernel(
     assert [cell.execution_count for cell in ran] == list(range(1, len(ran) + 1))
     complaints = [output.text for cell in ran for output in cell.outputs if output.get("name") == "stderr"]
     assert complaints == []
+
+
+def solved(name: str) -> Any:
+    """The lesson as somebody leaves it who has put each folded solution into the cell above it."""
+    lesson = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    for cell, after in itertools.pairwise(lesson.cells):
+        if found := re.match(r"<details>.*?```(?:sql)?\n(.*?)\n```", after.source, re.DOTALL):
+            cell.source = found[1] if found[1].startswith("%%") else f"{cell.source.partition(chr(10))[0]}\n{found[1]}"
+    return lesson
+
+
+def shown(lesson: Any) -> str:
+    return "".join(output.data["text/plain"] for output in lesson.cells[-2].outputs)
+
+
+def test_the_patients_of_the_clinic_are_sick_and_each_solution_cures_its_own(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGVEC_DSN", dsn)
+    as_it_is, as_it_ends = nbformat.read(NOTEBOOKS / "07_reading_plans.ipynb", as_version=4), solved("07_reading_plans")
+    for lesson in (as_it_is, as_it_ends):
+        nbclient.NotebookClient(lesson, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert "0 of 10 cured" in shown(as_it_is)
+    assert "10 of 10 cured" in shown(as_it_ends)
+
+
+def test_the_clinic_wants_statements_that_were_explained(db: Database) -> None:
+    db.run(Query("CREATE TABLE clinic (id int)"))
+    well = pv.explain(db, sql="SELECT count(*) FROM generate_series(1, 10)")
+    assert "does not look into clinic" in repr(clinic.visit(well))
+    assert "it gives 1 of 10 rows" in repr(clinic.visit(pv.explain(db, sql="SELECT count(*) FROM clinic")))
+    with pytest.raises(UsageError, match="patient 2 is no explanation"):
+        clinic.visit(well, pv.read_plan("Result  (cost=0.00..0.01 rows=1 width=4)"))
 
 
 # Copies for a person

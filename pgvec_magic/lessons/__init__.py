@@ -1,4 +1,4 @@
-"""The lessons: where they lie, how a person gets copies of them, and how JupyterLab opens on the first."""
+"""The lessons: where they lie, how a person gets copies of them, how JupyterLab opens on the first, what they check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .errors import MissingPackage
+from ..errors import MissingPackage
 
 FIRST = "00_first_search"
 # Where a notebook's metadata keeps the fingerprint it was made with; it survives running and saving.
@@ -22,7 +22,7 @@ _MADE_AS = "pgvec_magic_lesson"
 
 def folder() -> Path:
     """Return the directory that holds the notebooks: inside the installed package, or beside it in a clone."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     installed = package / "notebooks"
     return installed if installed.is_dir() else package.parent / "notebooks"
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .errors import PgvecError
     from .load import LoadReport, embed_table, load
     from .overview import tables
+    from .panels import panel
     from .search import Explanation, Result, explain, read_plan, search, sql
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "errors",
     "explain",
     "load",
+    "panel",
     "read_plan",
     "search",
     "sql",
@@ -57,6 +59,7 @@ _MODULES = MappingProxyType(
         "embed_table": "load",
         "explain": "search",
         "load": "load",
+        "panel": "panels",
         "read_plan": "search",
         "search": "search",
         "sql": "search",

@@ -25,6 +25,7 @@ from pgvec_magic import db as dbs
 from pgvec_magic.db import Copy, Database, worker
 from pgvec_magic.errors import ConnectError, LoadError, QueryError, UsageError
 from pgvec_magic.query import Query
+from pgvec_magic.search import search, sql
 
 if TYPE_CHECKING:
     from pgvec_magic.server import Server
@@ -816,6 +817,20 @@ def test_a_server_that_recovers_from_a_crash_is_waited_for(own_server: Callable[
     assert value(db.run(Query("SELECT 1", reads=True))) == 1
 
 
+def test_a_build_whose_server_was_killed_is_told_why_it_may_be(own_server: Callable[[], Server]) -> None:
+    running = own_server()
+    db = dbs.connect(running.dsn, name="building")
+    db.run(Query("CREATE TABLE t AS SELECT 1 AS id"))
+    body = "BEGIN PERFORM pg_sleep(9); RETURN 1; END"
+    db.run(Query(f"CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS '{body}'"))
+    killer = threading.Timer(0.3, os.kill, (pid(db), signal.SIGKILL))  # as the kernel does when memory runs out
+    killer.start()
+    with pytest.raises(QueryError, match=r"half the RAM .*\(R72\)$") as caught:
+        db.run(Query("CREATE INDEX ON t (slow(id))"))
+    assert caught.value.rule == "R72"
+    killer.join()
+
+
 # --- PgBouncer in transaction mode
 
 
@@ -874,6 +889,23 @@ def test_behind_a_pooler_nothing_leaks_to_the_next_client(pooled: str, raw: conn
     assert one.run(Query("SELECT v FROM t WHERE a = 2")).rows[0][0].tolist() == [1.0, 2.0]
     with pytest.raises(QueryError, match="statement timeout"):
         dbs.connect(pooled, name="three", timeout=0.1).run(SLEEP)
+
+
+@pytest.mark.needs("pgbouncer")
+def test_behind_a_pooler_a_short_search_says_why(pooled: str, raw: connection) -> None:
+    raw.cursor().execute(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(2) NOT NULL); INSERT INTO t SELECT i, ARRAY[i, 1]"
+        " FROM generate_series(1, 500) AS i; CREATE INDEX ON t USING hnsw (v vector_l2_ops); ANALYZE t"
+    )
+    one, two = dbs.connect(pooled, name="one"), dbs.connect(pooled, name="two", readonly=True)
+    off = [("enable_seqscan", "off")]
+    for db in (one, two):
+        result = search(db, "t", vector=[1, 1], k=100, as_is=True, set=dict(off))
+        assert [finding.rule for finding in result.findings] == ["R40"]
+        found = sql(db, "SELECT id FROM t ORDER BY v <-> '[1,1]' LIMIT 90", settings=off)
+        assert found.findings[0].why.endswith("an exact search finds all 90 asked for")
+    show = "SELECT current_setting('transaction_read_only'), current_setting('enable_indexscan')"
+    assert one.run(Query(f"{show}, current_setting('statement_timeout')")).rows == [("off", "on", "0")]
 
 
 @pytest.mark.needs("pgbouncer")

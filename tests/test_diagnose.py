@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +13,20 @@ from psycopg2.extensions import connection
 
 import pgvec_magic as pv
 from pgvec_magic.db import Database, close_all, connect
-from pgvec_magic.diagnose import Facts, Finding, diagnose
+from pgvec_magic.diagnose import Cure, Facts, Finding, diagnose
 from pgvec_magic.diagnose.catalogue import rules
 from pgvec_magic.diagnose.keys import sort_key
 from pgvec_magic.plan import changes as plan_changes
 from pgvec_magic.plan import read
+from pgvec_magic.search.explaining import explained as explain_query
 
 # Rules whose cure changes what is in the table, the index or the answer, and not the way that leads there.
 OF_THE_ROWS = ("P02", "R31", "R48", "R50", "R51", "R52")
+TRIED = {
+    name: case
+    for name, case in cases("sick").items()
+    if case.rule in ("H04", "H08", "H09") or name.endswith(("on what changes", "than the column", "than the setting"))
+}
 NEAR = "SELECT id FROM docs ORDER BY embedding <=> :query LIMIT 10"
 
 
@@ -75,6 +82,66 @@ def test_searches_of_ours_are_well(db: Database, docs: connection) -> None:
         assert found.findings == (), (options, repr(found))
 
 
+WORDS = """UPDATE docs SET content = 'read a csv file, part ' || id WHERE id % 50 = 0;
+ALTER TABLE docs ADD fts tsvector GENERATED ALWAYS AS (to_tsvector('english', content)) STORED;
+CREATE INDEX ON docs USING gin (fts); VACUUM ANALYZE docs"""
+
+
+def test_hybrid_searches_of_ours_are_well(db: Database, docs: connection) -> None:
+    execute(docs, WORDS)
+    for text in ("read a csv", "how do I read a csv file into memory", "xylophone", "csv -file", "what is it"):
+        for options in ({}, {"where": "tenant < 400"}, {"where": "tenant = 50"}, {"per": "tenant"}, {"exact": True}):
+            found = pv.explain(db, "docs", text, vector=V, mode="hybrid", **options)
+            assert found.findings == (), (text, options, repr(found))
+        alone = pv.explain(db, "docs", text, mode="keyword").findings
+        assert [finding.rule for finding in alone] == (["H06"] if text == "what is it" else []), text
+
+
+def test_a_search_of_ours_without_a_text_index_says_so(db: Database, docs: connection) -> None:
+    found = pv.explain(db, "docs", "text 77", vector=V, mode="hybrid", language="english")
+    assert [finding.rule for finding in found.findings] == ["H09"]
+    for statement in (found.findings[0].cure or Cure()).before:
+        execute(docs, statement)
+    assert pv.explain(db, "docs", "text 77", vector=V, mode="hybrid", language="english").findings == ()
+
+
+@pytest.mark.parametrize("case", TRIED.values(), ids=TRIED)
+def test_a_cure_cures(db: Database, docs: connection, case: Case) -> None:
+    execute(docs, case.before)
+    found = explained(db, case.sql, case.settings)
+    first, query = found.findings[0], found.query
+    assert first.cure is not None
+    assert query is not None
+    for statement in first.cure.before:
+        execute(docs, statement)
+    mended = explain_query(db, replace(query, sql=first.cure.sql or query.sql))
+    assert first.rule not in [finding.rule for finding in mended.findings], repr(mended)
+    assert plan_changes(found.plan, mended.plan)
+
+
+def test_a_load_without_the_index_is_faster_as_the_finding_says(db: Database, docs: connection) -> None:
+    execute(docs, "TRUNCATE docs; SET max_parallel_maintenance_workers = 0")
+    filling = "INSERT INTO docs SELECT i, 1, '', ARRAY[random(), random(), random()] FROM generate_series(1, 4000) AS i"
+    (finding,) = pv.explain(db, sql=filling).findings
+    assert (finding.rule, finding.severity) == ("R74", "info")
+    drop, _, create = (finding.fix or "").partition(", insert, then ")
+    times = []
+    for statements in ([filling], [drop, filling, create]):
+        started = time.perf_counter()
+        for statement in statements:
+            execute(docs, statement)
+        times.append(time.perf_counter() - started)
+        execute(docs, "TRUNCATE docs")
+    assert times[1] < 0.8 * times[0]
+
+
+def test_a_statement_that_undoes_nothing_counts_its_own_updates_only(db: Database, docs: connection) -> None:
+    for _ in range(2):
+        found = pv.explain(db, sql="UPDATE docs SET tenant = 1 WHERE id <= 150")
+        assert found.fingerprint is not None
+        assert [relation.updated for relation in found.fingerprint.relations] == [150]
+
+
 def test_a_plan_made_without_values_is_known(db: Database, docs: connection) -> None:
     execute(docs, "PREPARE near(vector, int) AS SELECT id FROM docs ORDER BY embedding <=> $1 LIMIT $2")
     with docs.cursor() as cursor:
@@ -100,9 +167,8 @@ def test_a_vector_of_another_length_is_told_before_it_fails(db: Database, docs: 
 
 def test_every_finding_has_its_entry() -> None:
     root = Path(pv.__file__).parent
-    known = {
-        rule for file in (root / "diagnose").glob("*.py") for rule in re.findall(r'"([RHP]\d\d)"', file.read_text())
-    }
+    code = (*(root / "diagnose").glob("*.py"), root / "db" / "failures.py")
+    known = {rule for file in code for rule in re.findall(r'"([RHP]\d\d)"', file.read_text())}
     assert Finding("R04", "error", "").link == "docs/findings.md#r04"
     assert sorted(rules()) == sorted(known)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from psycopg2.extensions import connection
 
 from pgvec_magic.errors import UsageError
-from pgvec_magic.plan import Plan, read
+from pgvec_magic.plan import Plan, measured, misestimate, read, stopped_early
 
 PLANS = Path(__file__).parent / "plans"
 # Statements whose plans have what is hard to add up; tables as in ``tables``.
@@ -364,3 +364,38 @@ def test_whatever_is_pasted_is_a_plan_or_a_usage_error(text: str) -> None:
 def test_what_is_no_plan_is_said(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         read(text)
+
+
+EARLY = """
+Limit  (cost=0.00..1.00 rows=10 width=4) (actual time=0.01..0.02 rows=10 loops=1)
+  ->  Nested Loop  (cost=0.00..90.00 rows=900 width=4) (actual time=0.01..0.02 rows=10 loops=1)
+        ->  Seq Scan on a  (cost=0.00..50.00 rows=900 width=4) (actual time=0.01..0.02 rows=10 loops=1)
+        ->  Materialize  (cost=0.00..50.00 rows=7 width=4) (actual time=0.01..0.02 rows=1 loops=10)
+              ->  Sort  (cost=0.00..50.00 rows=7 width=4) (actual time=0.01..0.02 rows=1 loops=1)
+                    ->  Seq Scan on b  (cost=0.00..50.00 rows=7 width=4) (actual time=0.01..0.02 rows=700 loops=1)
+"""
+
+
+def test_what_a_limit_stopped_is_no_misestimate_and_what_a_sort_took_whole_is_one() -> None:
+    plan = read(EARLY)
+    assert stopped_early(plan) == {1, 2, 3, 4}
+    assert [round(misestimate(node) or 0, 3) for node in plan.nodes] == [1, 0.011, 0.011, 0.143, 0.143, 100]
+    assert measured(plan.nodes[5])[0] == "700 rows, 100 × more than the 7 expected"
+    assert measured(plan.nodes[1])[0] == "10 rows, 90 × fewer than the 900 expected"
+    assert measured(plan.nodes[1], guessed=False)[0] == "10 rows"
+    assert measured(plan.nodes[3])[:2] == ["10 rows, 70 expected", "10 loops"]
+    assert measured(plan.nodes[0]) == ["10 rows, as expected"]
+    short = read(EARLY.replace("rows=10 loops=1)", "rows=9 loops=1)", 1))
+    assert stopped_early(short) == frozenset()
+
+
+def test_nothing_is_said_of_a_guess_where_nothing_was_counted() -> None:
+    never = read("Seq Scan on a  (cost=0.00..50.00 rows=900 width=4) (never executed)").root
+    assert misestimate(never) is None
+    assert measured(never) == ["never ran"]
+    planned = read("Seq Scan on a  (cost=0.00..50.00 rows=900 width=4)").root
+    assert misestimate(planned) is None
+    assert measured(planned) == ["900 rows expected"]
+    assert measured(planned, guessed=False) == []
+    bitmap = read("BitmapAnd  (cost=0.00..5.00 rows=900 width=0) (actual time=0.1..0.2 rows=0 loops=1)").root
+    assert misestimate(bitmap) is None

@@ -1,6 +1,7 @@
 """What is in the database: versions, vector tables, their columns, keys, indexes, texts and sizes."""
 
-from .fingerprint import SETTINGS, Fingerprint, Index, Relation, fingerprint
+from .building import Built, built
+from .fingerprint import SETTINGS, UPDATES, Fingerprint, Index, Relation, fingerprint
 from .norms import Norms
 from .policies import unguarded
 from .read import Capabilities, capabilities, changed, forget, matching_rows, table, tables
@@ -9,6 +10,8 @@ from .table import Column, TableInfo, TextSource, VectorColumn, VectorIndex
 
 __all__ = [
     "SETTINGS",
+    "UPDATES",
+    "Built",
     "Capabilities",
     "Column",
     "Fingerprint",
@@ -19,6 +22,7 @@ __all__ = [
     "TextSource",
     "VectorColumn",
     "VectorIndex",
+    "built",
     "capabilities",
     "changed",
     "fingerprint",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..db import Database, Rows
 from ..metric import METRICS
@@ -15,15 +15,28 @@ from .read import capabilities
 SETTINGS = Query(
     """
 SELECT name, current_setting(name) FROM pg_catalog.pg_settings
-WHERE name ~ '^(hnsw|ivfflat|diskann|vchordrq)[.]' OR name IN ('work_mem', 'shared_buffers', 'search_path')
+WHERE name ~ '^(hnsw|ivfflat|diskann|vchordrq)[.]'
+  OR name IN ('work_mem', 'shared_buffers', 'search_path', 'default_text_search_config')
   OR source NOT IN ('default', 'override') AND (category LIKE 'Query Tuning%%' OR name = 'jit')
 ORDER BY name""",
+    reads=True,
+)
+# What is counted of a transaction holds what others before it left, until the server has gathered that: to be read
+# before a statement and after it.
+UPDATES = Query(
+    """
+SELECT schemaname, relname, n_tup_upd, n_tup_hot_upd
+FROM pg_catalog.pg_stat_xact_all_tables WHERE n_tup_upd > 0""",
     reads=True,
 )
 _RELATIONS = """
 SELECT n.nspname, c.relname, greatest(c.reltuples, 0)::bigint, pg_relation_size(c.oid), s.n_dead_tup,
   greatest(s.last_analyze, s.last_autoanalyze) IS NOT NULL, row_security_active(c.oid),
-  coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0)
+  coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0),
+  coalesce((SELECT json_object_agg(a.attname, pg_get_expr(d.adbin, d.adrelid))
+            FROM pg_catalog.pg_attribute AS a
+            JOIN pg_catalog.pg_attrdef AS d ON (d.adrelid, d.adnum) = (c.oid, a.attnum)
+            WHERE a.attrelid = c.oid AND a.attgenerated <> '' AND a.atttypid = 'tsvector'::regtype), '{}')
 FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS asked(schema, name)
 JOIN pg_catalog.pg_namespace AS n ON n.nspname = asked.schema
 JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = asked.name
@@ -67,7 +80,8 @@ class Relation:
     """A table as it was: rows as the planner last counted them, rows that are dead, and bytes without its indexes.
 
     ``bytes`` are what the planner thinks a scan reads, ``toast`` what lies beside, such as long vectors;
-    ``row_security`` tells whether policies choose the rows.
+    ``row_security`` tells whether policies choose the rows. ``words`` has the columns of words that Postgres makes, and
+    of what; ``updated`` counts the rows that the statement updated, ``in_place`` those whose indexes it left alone.
     """
 
     schema: str
@@ -78,6 +92,9 @@ class Relation:
     analyzed: bool
     row_security: bool = False
     toast: int = 0
+    words: Mapping[str, str] = field(default_factory=dict)
+    updated: int = 0
+    in_place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +169,25 @@ class Fingerprint:
 
 
 def fingerprint(
-    db: Database, settings: Rows, tables: Iterable[tuple[str, str]], scanned: Iterable[str] = ()
+    db: Database,
+    settings: Rows,
+    tables: Iterable[tuple[str, str]],
+    scanned: Iterable[str] = (),
+    bounds: tuple[tuple[str, str], ...] = (),
+    updates: Sequence[Rows] = (),
 ) -> Fingerprint:
     """Return what a plan depends on, from what ``SETTINGS`` gave and the tables, (schema, name), that it reads.
 
-    ``scanned`` are the indexes that it reads by distance: of these some vectors are looked at.
+    ``scanned`` are the indexes that it reads by distance: of these some vectors are looked at. ``bounds`` are settings
+    that hold for the reading too, such as a ``statement_timeout``. ``updates`` is what ``UPDATES`` gave before the
+    statement and after it.
     """
     able, asked = capabilities(db), sorted(set(tables))
     params = {"schemas": [schema for schema, _ in asked], "names": [name for _, name in asked]}
-    relations = tuple(Relation(*row) for row in db.run(Query(_RELATIONS, params, reads=True)).rows)
-    indexes = [Index(*row) for row in db.run(Query(_INDEXES, params, reads=True)).rows]
+    updated = _updated(*updates) if updates else {}
+    found, indexed = (db.run(Query(sql, params, bounds, reads=True)).rows for sql in (_RELATIONS, _INDEXES))
+    relations = tuple(Relation(*row, *updated.get(tuple(row[:2]), ())) for row in found)
+    indexes = [Index(*row) for row in indexed]
     sizes, wanted = {(r.schema, r.name): r.bytes for r in relations}, set(scanned)
     for at in [at for at, index in enumerate(indexes) if index.product and index.name in wanted][:_MOST_SAMPLED]:
         indexes[at] = _measured(db, indexes[at], sizes)
@@ -177,3 +203,10 @@ def fingerprint(
 def _measured(db: Database, index: Index, sizes: Mapping[tuple[str, str], int]) -> Index:
     table, product = (index.schema, index.table), index.product or ""
     return replace(index, norms=norms(db, table, sizes[table], index.key, product, index.where))
+
+
+def _updated(before: Rows, after: Rows) -> dict[tuple[str, ...], tuple[int, int]]:
+    """Return how many rows of each table were updated between two counts, and how many of them in place."""
+    known = {row[:2]: row[2:] for row in before.rows}
+    counts = ((row[:2], row[2:], known.get(row[:2], (0, 0))) for row in after.rows)
+    return {table: (now[0] - then[0], now[1] - then[1]) for table, now, then in counts}

@@ -104,6 +104,7 @@ def _flag(name: str, field: str, help: str) -> Option:
 
 _TYPE = _choice("--type", "type", ("vector", "halfvec", "bit", "sparsevec"), "how the vectors are stored (vector)")
 
+PANELS = ("plan",)
 _EXPLAIN = _flag("--explain", "explain", "return what Postgres does for it: its plan")
 VCONNECT = Magic(
     "vconnect",
@@ -201,14 +202,7 @@ VSEARCH = Magic(
         _choice("--mode", "mode", MODES, "search by meaning (vector), by words, or both"),
         _WHERE,
         _VECTOR,
-        Option(
-            "--similar-to",
-            "similar_to",
-            "ID,ID",
-            "rows like these",
-            readers.keys,
-            commas=True,
-        ),
+        Option("--similar-to", "similar_to", "ID,ID", "rows like these", readers.keys, commas=True),
         _column("--column", "column", "the vector column"),
         _choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's index"),
         _number("--min-score", "min_score", "only rows of this similarity or more"),
@@ -283,6 +277,19 @@ VPLAN = Magic(
     body="the output of EXPLAIN",
 )
 
+VPANEL = Magic(
+    "vpanel",
+    "Open a panel. plan: a plan to click on, what is wrong with it, and a button that tries a fix. It shows the last "
+    "plan, the one of a variable, or that of searches in a table.",
+    (
+        Option("PANEL", "panel", "PANEL", "which panel", choices=PANELS),
+        Option("TABLE", "about", "TABLE|:plan", "what it shows", readers.anything, completes="table"),
+    ),
+    1,
+    (_OUTPUT, _CONNECTION),
+    ("%vpanel plan", "%vpanel plan docs", "%vpanel plan :slow"),
+)
+
 MAGICS: Mapping[str, Magic] = MappingProxyType(
-    {m.name: m for m in (VCONNECT, VTABLES, VLOAD, VEMBED, VSEARCH, VSQL, VPLAN)}
+    {m.name: m for m in (VCONNECT, VTABLES, VLOAD, VEMBED, VSEARCH, VSQL, VPLAN, VPANEL)}
 )

@@ -12,7 +12,7 @@ from ..query import Search
 from ..sqltext import placeholders, undefined
 from . import readers
 from .condition import check_unquoted
-from .grammar import VCONNECT, VEMBED, VLOAD, VPLAN, VSEARCH, VSQL, VTABLES
+from .grammar import VCONNECT, VEMBED, VLOAD, VPANEL, VPLAN, VSEARCH, VSQL, VTABLES
 from .line import VARIABLE, Line, read
 
 Namespace = Mapping[str, object]
@@ -102,6 +102,16 @@ class PlanRequest:
     output: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PanelRequest:
+    """What ``%vpanel`` asks for: which panel, and the table's name or the value that it is about."""
+
+    panel: str
+    about: object = None
+    connection: str | None = None
+    output: str | None = None
+
+
 def parse_connect(line: str, namespace: Namespace) -> ConnectRequest:
     """Read a line of ``%vconnect``; UsageError when it cannot be meant."""
     given = read(VCONNECT, _with_quotes(_unsilenced(line)), namespace)
@@ -172,6 +182,12 @@ def parse_plan(line: str, body: str, namespace: Namespace) -> PlanRequest:
     if given.text:
         raise UsageError("the plan stands in the cell, below a line that begins with %%vplan")
     return PlanRequest(body, **given.values)
+
+
+def parse_panel(line: str, namespace: Namespace) -> PanelRequest:
+    """Read a line of ``%vpanel``; UsageError when it cannot be meant."""
+    given = read(VPANEL, _unsilenced(line), namespace)
+    return PanelRequest(**_words(given, "panel", "about"), **given.values)
 
 
 def _with_quotes(line: str) -> str:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from . import hybrid, statements, writes
 from .cost import cold, sent, walked
-from .facts import Facts
+from .facts import Facts, numbers
 from .filters import fields, within
 from .finding import SEVERITIES, Cure, Finding
+from .keys import FUNCTIONS, OPERATORS
+from .keywords import words
 from .partitions import partitions
 from .planner import elsewhere, rivals
 from .recall import coarse, lengths, repeated, strict, untrained
 from .rows import lists, order, short
 from .shape import shape
+from .statements import Statement
+from .vectorless import no_vector, zeros
 
 _RULES = (
     *(short, shape, order, lists, within, fields, rivals, elsewhere),
     *(coarse, lengths, repeated, strict, untrained, partitions, walked, cold, sent),
+    *(*hybrid.RULES, words, *writes.RULES),
 )
 
 
@@ -28,4 +34,17 @@ def diagnose(facts: Facts) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.step or 0)))
 
 
-__all__ = ["Cure", "Facts", "Finding", "diagnose"]
+__all__ = [
+    "FUNCTIONS",
+    "OPERATORS",
+    "Cure",
+    "Facts",
+    "Finding",
+    "Statement",
+    "diagnose",
+    "no_vector",
+    "numbers",
+    "short",
+    "statements",
+    "zeros",
+]

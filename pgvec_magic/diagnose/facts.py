@@ -9,7 +9,7 @@ from functools import cached_property
 
 from ..catalog import Fingerprint, Index, Relation
 from ..plan import Node, Plan
-from ..sqltext import tokens
+from ..sqltext import Token, tokens
 from .keys import SortKey, sort_keys
 
 _SCANS_OF_ROWS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan", "Sample Scan")
@@ -17,11 +17,12 @@ _SCANS_OF_ROWS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan
 
 @dataclass(frozen=True)
 class Facts:
-    """A plan, what is known beside it (nothing of a pasted one), and the statement."""
+    """A plan, what is known beside it (nothing of a pasted one), the statement, and what the server said of it."""
 
     plan: Plan
     fingerprint: Fingerprint | None = None
     sql: str | None = None
+    notices: tuple[str, ...] = ()
 
     @cached_property
     def parents(self) -> dict[int, Node]:
@@ -44,6 +45,15 @@ class Facts:
     @cached_property
     def _keys(self) -> dict[tuple[int, str], list[SortKey]]:
         return {}
+
+    def users(self, node: Node) -> Iterator[Node]:
+        """Yield what a node's rows go to, the nearest first: those of a CTE go to who reads it."""
+        reader: Node | None = node
+        while reader is not None:
+            name = reader.details.get("Subplan Name")
+            scans = (each for each in self.plan.nodes if name and f"CTE {each.details.get('CTE Name')}" == name)
+            reader = next(scans, self.parents.get(reader.number))
+            yield from [reader] if reader else []
 
     def setting(self, name: str, usual: str) -> str:
         """Return a setting's value when the plan was made, or what it usually is where that is not known."""
@@ -130,20 +140,23 @@ class Facts:
         the statement says goes before that, where it is clear which LIMIT of it this is.
         """
         said = self._limits
-        is_last = not any(above.kind == "Limit" for above in self.above(limit))
-        outer = [number for number, depth in said if depth == 0]
-        if is_last and outer and not any(n.details.get("Subplan Name") for n in (limit, *self.above(limit))):
+        plans = [str(n.details["Subplan Name"]) for n in (limit, *self.above(limit)) if "Subplan Name" in n.details]
+        in_cte = [number.value for number in said if plans and plans[0] == f"CTE {number.cte}"]
+        is_last = not plans and not any(above.kind == "Limit" for above in self.above(limit))
+        outer = [number.value for number in said if number.depth == 0]
+        if is_last and outer:
             return outer[-1]
-        return said[0][0] if len(said) == 1 else limit.estimate or 0.0
+        found = in_cte if len(in_cte) == 1 else [number.value for number in said]
+        return found[0] if len(found) == 1 else limit.estimate or 0.0
 
     @property
     def offset(self) -> float:
         """How many rows the statement skips at its end."""
-        return next((number for number, depth in _numbers(self.sql or "", "OFFSET") if depth == 0), 0.0)
+        return next((number.value for number in numbers(self.sql or "", "OFFSET") if number.depth == 0), 0.0)
 
     @cached_property
-    def _limits(self) -> list[tuple[float, int]]:
-        return _numbers(self.sql or "", "LIMIT")
+    def _limits(self) -> list[Number]:
+        return numbers(self.sql or "", "LIMIT")
 
     def is_generic(self, key: SortKey) -> bool:
         """Whether a key compares with a parameter whose value the planner did not know: ``$1``, and no sub-plan's."""
@@ -169,16 +182,39 @@ def seen(scan: Node) -> float:
 _OF_VECTORS = re.compile(r'::(\w+\.)?"?(vector|halfvec|sparsevec|bit)\b|\$\d|InitPlan|SubPlan|\w\.\w')
 
 
-def _numbers(sql: str, word: str) -> list[tuple[float, int]]:
-    """Return the numbers behind a word, such as LIMIT, and in how many parentheses each stands."""
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number behind a word of a statement: in how many parentheses it stands, and in which CTE's own."""
+
+    value: float
+    depth: int
+    cte: str | None
+
+
+def numbers(sql: str, word: str) -> list[Number]:
+    """Return the numbers behind a word, such as LIMIT, in order; what is calculated is left out."""
     found = [token for token in tokens(sql) if token.kind not in ("space", "comment")]
-    numbers, depth = [], 0
-    for token, after, behind in zip(found, found[1:], [*found[2:], None], strict=False):
-        depth += (token.text == "(") - (token.text == ")")
+    said: list[Number] = []
+    opened: list[str | None] = []
+    for i, (token, after, behind) in enumerate(zip(found, found[1:], [*found[2:], None], strict=False)):
+        if token.text == "(":
+            opened.append(_cte(found[max(i - 4, 0) : i]))
+        elif token.text == ")":
+            opened = opened[:-1]
         is_all = behind is None or behind.kind == "word" or behind.text in (")", ";")
         if token.text.upper() == word and after.text.isdigit() and is_all:
-            numbers.append((float(after.text), depth))
-    return numbers
+            said.append(Number(float(after.text), len(opened), opened[-1] if opened else None))
+    return said
+
+
+def _cte(before: list[Token]) -> str | None:
+    """Return the name that stands before ``AS [[NOT] MATERIALIZED]``, if that is what the tokens end with."""
+    while before and before[-1].text.upper() in ("MATERIALIZED", "NOT"):
+        before = before[:-1]
+    if len(before) < 2 or before[-1].text.upper() != "AS":
+        return None
+    name = before[-2]
+    return name.text[1:-1].replace('""', '"') if name.kind == "name" else name.text.lower()
 
 
 # What gives rows on as they come.

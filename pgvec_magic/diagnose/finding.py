@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..render import Notice
 from .catalogue import rules
 
 SEVERITIES = ("error", "warning", "info")
@@ -45,6 +46,11 @@ class Finding:
     def link(self) -> str:
         """Where its entry stands, in the project's docs."""
         return f"docs/findings.md#{self.rule.lower()}"
+
+    @property
+    def notice(self) -> Notice:
+        """What pages and terminals show of it."""
+        return Notice(self.severity, self.rule, self.title, self.why, self.fix, self.link)
 
     def __str__(self) -> str:
         return f"{self.title}: {self.why}"

@@ -16,6 +16,7 @@ _NEARLY = 0.95
 _FAR_FROM_ALL = 0.5
 _MANY_NULLS = 0.1
 _FAR = 1_000  # rows
+_TAKES_ALL = ("Sort", "Hash", "Aggregate")
 _ITERATIVE = "SET LOCAL hnsw.iterative_scan = 'relaxed_order'"
 
 
@@ -35,7 +36,9 @@ def short(facts: Facts) -> Iterator[Finding]:
 
 def _was_stopped(facts: Facts, limit: Node) -> bool:
     """Whether somebody above had enough before: another LIMIT, or a join that looks for one partner only."""
-    for above in facts.above(limit):
+    for above in facts.users(limit):
+        if above.kind in _TAKES_ALL:
+            return False
         if above.details.get("Join Type") in ("Semi", "Anti"):
             return True
         if above.kind == "Limit" and (above.rows or 0) >= facts.asked(above) * (above.loops or 1):

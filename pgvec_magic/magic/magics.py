@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from traitlets.config import Config
 
     from ..db import Database
+    from ..search import Explanation
 
 
 @magics_class
@@ -135,6 +136,30 @@ class PgvecMagics(Magics):
         asked = cell.parse_plan(line, body, self._names)
         return self._kept(asked.output, read_plan(asked.text))
 
+    @line_magic
+    @no_var_expand
+    def vpanel(self, line: str) -> object:
+        """Open a panel."""
+        from .. import db
+        from ..panels import panel
+
+        asked = cell.parse_panel(line, self._names)
+        about = self._last_plan() if asked.about is None else asked.about
+        is_at_hand = asked.connection or db.names() or isinstance(about, str)  # a pasted plan needs no connection
+        database = db.get(asked.connection) if is_at_hand else None
+        return self._kept(asked.output, panel(database, asked.panel, about))
+
+    def _last_plan(self) -> Explanation:
+        """Return the plan that a cell showed last."""
+        from ..search import Explanation
+
+        shown = reversed(self._names.get("Out", {}).values())
+        found = next((value for value in shown if isinstance(value, Explanation)), None)
+        if found is None:
+            hint = "%vsearch TABLE text --explain shows one; %vpanel plan :name takes a variable's"
+            raise UsageError("no cell has shown a plan yet", hint)
+        return found
+
     @property
     def _names(self) -> dict[str, Any]:
         assert self.shell is not None, "magics are registered with a shell"
@@ -182,5 +207,5 @@ def _password_note(line: str, asked: cell.ConnectRequest) -> tuple[str, ...]:
 
 
 # The help of a magic is made of its grammar, so that it cannot be wrong.
-for _magic in ("vconnect", "vtables", "vload", "vembed", "vsearch", "vsql", "vplan"):
+for _magic in ("vconnect", "vtables", "vload", "vembed", "vsearch", "vsql", "vplan", "vpanel"):
     getattr(PgvecMagics, _magic).__doc__ = cell.usage(_magic)

@@ -2,6 +2,6 @@
 
 from .request import MODES, STRATEGIES, Query, Reranker, Search
 from .scan import Scan, choose_scan
-from .statement import build
+from .statement import build, without_vector
 
-__all__ = ["MODES", "STRATEGIES", "Query", "Reranker", "Scan", "Search", "build", "choose_scan"]
+__all__ = ["MODES", "STRATEGIES", "Query", "Reranker", "Scan", "Search", "build", "choose_scan", "without_vector"]

@@ -32,6 +32,14 @@ def build(search: Search, target: Target, scan: Scan, vector: object = None) -> 
     return Query(sql, _params(search, vector), tuple((chosen | asked).items()), reads=True)
 
 
+def without_vector(search: Search, target: Target) -> Query:
+    """Return the statement that counts the rows that have no vector, of those that the conditions leave."""
+    parts = _Parts(search, target, Scan("exact", search.needed))
+    conditions = [f"{ident(parts.vectors.column.name)} IS NULL", *parts.conditions]
+    sql = f"SELECT count(*) FROM {target.relation}\nWHERE " + "\n  AND ".join(conditions)
+    return Query(sql, _params(search, None), reads=True)
+
+
 def same_keys(target: Target, values: str) -> str:
     """Return the key's column and a list of given keys as its type; the ``values`` may be texts, as a cell has them."""
     kind = target.table.column(target.table.key[0]).type.replace("%", "%%")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .. import catalog, plan, sqltext
-from ..db import Database
+from ..db import Database, Rows
 from ..errors import UsageError, did_you_mean
 from ..plan import Plan
 from ..query import Query, Search
@@ -16,6 +16,7 @@ from .people import bound
 from .run import dry_run
 
 _EXPLAINED = frozenset(["SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE", "EXECUTE"])
+_UPDATING = frozenset(["UPDATE", "WITH"])
 _OF_SQL = frozenset(["query", "vector", "table", "params", "settings"])
 _SERIALIZE = 170_000  # the version that knows SERIALIZE and MEMORY
 
@@ -52,14 +53,24 @@ def explained(db: Database, query: Query, *, analyze: bool = True) -> Explanatio
         wanted = ["ANALYZE", "BUFFERS", *(["SERIALIZE", "MEMORY"] if able.server >= _SERIALIZE else []), *wanted]
     settings = (*((("transaction_read_only", "on"),) if query.reads else ()), *query.settings)
     asked = replace(query, sql=f"EXPLAIN ({', '.join(wanted)})\n{query.sql}", settings=settings)
-    told, in_force = db.rehearse([asked, catalog.SETTINGS])
+    told, in_force, *updates = _rehearsed(db, asked, counted=sqltext.command(query.sql) in _UPDATING)
     try:
         found = plan.read(told.rows[0][0])
     except UsageError as error:
         hint = "explain what the rule makes of it"
         raise UsageError("a rule of the table makes several statements of this one, or none", hint) from error
+    bounds = tuple(setting for setting in query.settings if setting[0] == "statement_timeout")
     scanned = {node.index for node in found.nodes if node.index and "Order By" in node.details}
-    return Explanation(found, query, catalog.fingerprint(db, in_force, _tables(found), scanned), told.notices)
+    known = catalog.fingerprint(db, in_force, _tables(found), scanned, bounds, updates)
+    return Explanation(found, query, known, told.notices)
+
+
+def _rehearsed(db: Database, asked: Query, counted: bool) -> list[Rows]:
+    """Return the plan, the settings in force, and what was updated before and after it, where that is counted."""
+    if not counted:
+        return db.rehearse([asked, catalog.SETTINGS])
+    before, told, in_force, after = db.rehearse([catalog.UPDATES, asked, catalog.SETTINGS, catalog.UPDATES])
+    return [told, in_force, before, after]
 
 
 def read_plan(text: str) -> Explanation:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .. import figures, render
+from .. import figures, plan, render
 from ..db import Database, frames
+from ..diagnose import Finding
 from ..errors import UsageError
 from ..query import Query, Scan, Search
 from ..query.keyword import is_bm25
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from ..diagnose import Finding
     from .explanation import Explanation
 
 RANKS = frozenset(["vector_rank", "keyword_rank", "rank_before"])
@@ -71,9 +73,11 @@ class Found:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """Rows as tuples under ``columns``, best first; ``seconds`` is the wire time of the statement that gave them.
+    """Rows as tuples under ``columns``, best first; ``seconds`` is the wire time of what gave them, with
+    scans that found too few.
 
-    ``notes`` are sentences a person should read; ``found`` is None for a statement of their own.
+    ``notes`` are sentences a person should read, ``findings`` what is wrong, such as why rows are missing that there
+    are, and ``proof`` is the exact query that gives these; ``found`` is None for a statement of their own.
     """
 
     db: Database
@@ -84,6 +88,8 @@ class Result:
     notes: tuple[str, ...] = ()
     found: Found | None = field(default=None)
     status: str = ""
+    findings: tuple[Finding, ...] = ()
+    proof: Query | None = None
 
     @property
     def sql(self) -> str:
@@ -137,8 +143,8 @@ class Result:
         return render.text(self._grid())
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        grid = self._grid()
-        return {"text/html": render.html(grid), "text/plain": render.text(grid)}
+        proof = render.details("the proof, as it is sent", plan.elide(repr(self.proof))) if self.proof else ""
+        return {"text/html": render.html(self._grid()) + proof, "text/plain": repr(self)}
 
     def column(self, name: str) -> list[Any]:
         """Return one column's values; one of ours goes by its own name even where the table's is so called."""
@@ -146,11 +152,31 @@ class Result:
         at = self.columns.index(name)
         return [row[at] for row in self.rows]
 
+    @property
+    def _notes(self) -> tuple[str | render.Notice, ...]:
+        """What a person should know, each finding with what mends it, and what proves it."""
+        told: tuple[str | render.Notice, ...] = (*(finding.notice for finding in self.findings), *self.notes)
+        if self.proof is None:
+            return told
+        return (*told, f"the proof: the same {self._exactly}; .proof is its statement")
+
+    @property
+    def _exactly(self) -> str:
+        """How a person gets what the proof gives."""
+        if self.found is None:
+            sent = (
+                (setting for setting in self.proof.settings if setting not in self.query.settings) if self.proof else ()
+            )
+            return "with " + " ".join(f"--set {name}={value}" for name, value in sent)
+        search = self.found.search
+        given = "--as-is" if search.as_is else f"--strategy {search.strategy}"
+        return f"with --exact in place of {given}"
+
     def _grid(self) -> render.Grid:
         if self.found is None:
             rows = f"{len(self.rows):,} {'row' if len(self.rows) == 1 else 'rows'}"
             facts = (self.status or rows, _time(self.seconds))
-            return render.Grid(self.columns, self.rows, caption=facts, notes=self.notes)
+            return render.Grid(self.columns, self.rows, caption=facts, notes=self._notes)
         search, names = self.found.search, self.found.target.names
         hidden = {names[ours] for ours in _hidden(self.found)}
         kept = [i for i, name in enumerate(self.columns) if name not in hidden]
@@ -160,7 +186,7 @@ class Result:
             tuple(self.columns[i] for i in kept),
             [tuple(row[i] for i in kept) for row in self.rows],
             caption=_facts(self.found, len(self.rows), self.query.settings, self.seconds),
-            notes=self.notes,
+            notes=self._notes,
             index=range(search.offset + 1, search.offset + len(self.rows) + 1),
             bars={names[main]: self._bar_range(main, self.found)},
             legs=legs if search.mode == "hybrid" else {},

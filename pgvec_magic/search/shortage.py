@@ -8,6 +8,7 @@ from dataclasses import replace
 from .. import catalog
 from ..query import Scan, Search, bm25, keyword
 from .result import Found, Result
+from .watching import Seen, vectorless, watch
 
 Again = Callable[[Found], Result]
 
@@ -22,16 +23,44 @@ def complete(result: Result, wanted: Search, again: Again) -> Result:
     found = _found(result)
     if len(result) == found.search.k and not _leg_is_short(found):
         return result
-    beyond = _beyond(found, result, again)
-    if beyond is None and _may_have_stopped(found) and found.search.strategy == "auto" and not found.search.as_is:
-        result = _exactly(found, result, again)
+    beyond, seen = _beyond(found, result, again), Seen()
+    while beyond is None and _goes_on(result):
+        result = _further(result, again)
         beyond = _beyond(found, result, again)
-    shown = max(found.search.offset + len(result) - wanted.offset, 0)
-    said = found.words in ("none", "no words") and found.search.mode == "keyword"
-    if shown >= wanted.k or said:
+    is_short = _shown(result, wanted) < wanted.k
+    if beyond is None and _may_have_stopped(_found(result)) and (is_short or _leg_is_short(_found(result))):
+        seen = watch(result)
+        result = replace(result, findings=seen.causes, proof=seen.proof)
+    if beyond and is_short:
+        return replace(result, notes=(*result.notes, _cut_away(result, beyond)))
+    return _told(result, wanted, seen)
+
+
+def _told(result: Result, wanted: Search, seen: Seen) -> Result:
+    """Return a result with a sentence on why rows are missing, unless something else has said it."""
+    found, shown = _found(result), _shown(result, wanted)
+    if (seen.causes and seen.rows != len(result)) or (
+        found.words in ("none", "no words") and found.search.mode == "keyword"
+    ):
         return result
-    note = _cut_away(result, beyond) if beyond else _missing(result, wanted, shown)
+    missing = f"{wanted.k - shown:,} of {wanted.k:,} rows are missing"
+    if seen.proof and not seen.causes:
+        if shown >= wanted.k:
+            missing = f"the vector leg has {found.leg} of {found.scan.candidates} rows"
+        note = f"{missing}: the scan ended before it found them, an exact search finds {seen.found:,}"
+    elif shown >= wanted.k:
+        return result
+    elif _may_have_stopped(found) and seen.found is None:
+        note = f"{missing}: the scan ended before it found them, if they exist (--exact looks at every row)"
+    else:
+        note = f"{missing}: {_there_are(result)}"
+        result = replace(result, findings=(*result.findings, *vectorless(result)))
     return replace(result, notes=(*result.notes, note))
+
+
+def _shown(result: Result, wanted: Search) -> int:
+    """How many rows a person gets, of a result that may be the first step only."""
+    return max(_found(result).search.offset + len(result) - wanted.offset, 0)
 
 
 def _with_all_words(result: Result, again: Again) -> Result:
@@ -76,12 +105,23 @@ def _may_have_stopped(found: Found) -> bool:
     return found.search.mode != "keyword" and found.scan.may_stop_early
 
 
-def _exactly(found: Found, result: Result, again: Again) -> Result:
+def _goes_on(result: Result) -> bool:
+    """Whether a short result is looked for once more; its length is that of the last scan."""
+    found = _found(result)
+    if len(result) == found.search.k and not _leg_is_short(found):
+        return False
+    return _may_have_stopped(found) and found.search.strategy == "auto" and not found.search.as_is
+
+
+def _further(result: Result, again: Again) -> Result:
+    """Return what the next, deeper scan finds; its seconds are those of all scans."""
+    found = _found(result)
     gave = f"{len(result)} of {found.search.k}"
     if _leg_is_short(found) and len(result) == found.search.k:
         gave = f"{found.leg} of {found.scan.candidates}"
-    scan = Scan("exact", found.scan.candidates, why=f"the index scan gave {gave} rows")
-    return again(replace(found, scan=scan))
+    exact = Scan("exact", found.scan.candidates, why=f"the index scan gave {gave} rows")
+    deeper = again(replace(found, scan=found.scan.deeper or exact))
+    return replace(deeper, seconds=result.seconds + deeper.seconds)
 
 
 def _beyond(found: Found, result: Result, again: Again) -> Result | None:
@@ -116,12 +156,9 @@ def _cut_away(result: Result, beyond: Result) -> str:
     return f"the threshold, {limit}, cut the rest away: row {rank} would have {name} {number}"
 
 
-def _missing(result: Result, wanted: Search, shown: int) -> str:
+def _there_are(result: Result) -> str:
     found, search = _found(result), _found(result).search
     total = search.offset + len(result)
-    missing = f"{wanted.k - shown:,} of {wanted.k:,} rows are missing"
-    if _may_have_stopped(found):
-        return f"{missing}: the scan ended before it found them, if they exist (--exact looks at every row)"
     what, of = ("value", f" of {search.per}") if search.per else ("row", "")
     what = f"{what}{'' if total == 1 else 's'}{of}"
     if len(result) or not search.offset:
@@ -129,7 +166,7 @@ def _missing(result: Result, wanted: Search, shown: int) -> str:
     else:
         there = f"there are no more than {total:,} {what}"
     hint = " (with OR between them, any of the words will do)" if _asks_for_all(found) else ""
-    return f"{missing}: {there}{_which(found)}{hint}"
+    return f"{there}{_which(found)}{hint}"
 
 
 def _which(found: Found) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT_SIZE, LARGEST_SIZE = 20_000, 1_000_000
-_FORMAT = 1  # goes up when the rows of a number change
+_FORMAT = 2  # goes up when the rows of a number change
 _FRAME = 2_000  # rows: a few megabytes
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import company
 from .draws import Draws
-from .planted import LETTERS, PHYSICAL, planted
+from .planted import LETTERS, planted
 from .texts import Case, Texts, texts
 from .writing import LAYOUTS, Slots
 
@@ -18,6 +18,7 @@ COLUMNS = (
 _KINDS = ("ticket",) * 7 + ("article", "runbook", "release note")
 _STATUSES = ("open", "in progress", "waiting", "closed")
 _PRIORITIES = ("low",) * 2 + ("normal",) * 5 + ("high",) * 2 + ("urgent",)
+_PHYSICAL = frozenset({"printing", "hardware", "mobile", "backups"})  # topics of things that have an article number
 _CHANNELS = ("portal", "portal", "mail", "phone", "chat")
 _FIRST_DAY, _DAYS, _DAY = 1_609_459_200, 1_642, 86_400  # 2021-01-01 until 2025-06-30, in seconds
 _REPEATED = 12  # percent of the documents that may repeat an earlier one; tickets are, others are not
@@ -114,7 +115,7 @@ def _original(n: int) -> Draft:
     # A planted document and its translation follow from one key: they say the same.
     key = f"document {n}" if wanted is None else f"pair {wanted.pair}"
     draws = Draws(key)
-    workspace, kind = company.drawn(draws), draws.pick(_KINDS)
+    workspace = company.drawn(draws)
     if wanted is None:
         told = texts()[draws.chance(workspace.german)]
         case = draws.pick(told.common)
@@ -123,8 +124,11 @@ def _original(n: int) -> Draft:
         told, case, code, sku = texts()[wanted.language], wanted.case, wanted.error_code, wanted.sku
     slots = Slots(told, f"slots of {key}")
     slots.update(code=code or "", sku=sku or "")
-    evidence = told.phrases["code" if code else "part"] if code or sku else ()
-    title, lines, solved = LAYOUTS[kind](told.phrases, case, evidence, draws)
+    machine = case.kind == "machine"
+    # A lift has no browser, and nobody writes release notes of it.
+    phrases, kind = (told.plain, draws.pick(_KINDS[:-1])) if machine else (told.phrases, draws.pick(_KINDS))
+    evidence = phrases["code" if code else "part"] if code or sku else ()
+    title, lines, solved = LAYOUTS[kind](phrases, case, evidence, draws)
     created = _FIRST_DAY + draws.below(_DAYS) * _DAY + 6 * 3600 + draws.below(12 * 3600)
     return Draft(kind, told, case, workspace, title, lines, slots, solved, code, sku, created, n)
 
@@ -132,7 +136,7 @@ def _original(n: int) -> Draft:
 def _codes(told: Texts, case: Case, draws: Draws) -> tuple[str | None, str | None]:
     """Return the error code and the article number of a document: at most one; each case has its own error codes."""
     chance = draws.below(100)
-    if chance < 40 and case.topic in PHYSICAL:
+    if chance < 40 and case.topic in _PHYSICAL:
         return None, f"{draws.pick(LETTERS)}-{100 + 50 * draws.below(16)}-{draws.pick('ABCD')}"
     if chance < 60:
         return f"E-{10 + 2 * case.number + draws.below(2)}{draws.below(1 + draws.below(50)):02}", None

@@ -1,8 +1,12 @@
 """The documents that answer the questions, in pairs: one English, the other its translation.
 
-A question about a code or a meaning has three right documents; the meanings are also asked for in another spelling. A
-question about both has two, beside twelve with the same code about something else and hundreds without the code about
-the same. Codes of planted documents are in no other one.
+A question about a code or a meaning has three right documents; the meanings are also asked for in another spelling.
+Codes of planted documents are in no other one.
+
+A question about both names a machine in another word than its documents do, and an error code that the controls of all
+twelve machines share. Two documents tell of each code at each machine, so that the code alone finds 24 and the meaning
+another 24: more than ten, fewer than the 40 candidates of a leg, and only the two right ones are found by both. This
+rule was made for that, and adjusted, with scores in sight, until a small model knew most of the machines.
 """
 
 from __future__ import annotations
@@ -15,10 +19,8 @@ from .texts import LANGUAGES, Case, texts
 KINDS = ("keyword", "meaning", "both")
 _EACH = 12  # questions of a kind and language
 _RIGHT = {"keyword": 3, "meaning": 3, "both": 2}
-_DECOYS = 12
-_SPACING, _FIRST = 16, 8  # where the pairs stand among the documents: the last before number 4,000
+_SPACING, _FIRST = 11, 8  # where the pairs stand among the documents: the last before number 4,000
 LETTERS = ("AX", "BR", "CK", "DL", "FM", "GT", "HV", "KN", "LP", "MS", "RT", "VX")
-PHYSICAL = frozenset({"printing", "hardware", "mobile", "backups"})  # topics of things that have an article number
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,7 @@ class Planted:
 @cache
 def planted() -> dict[int, Planted]:
     """Return the planted documents by their ids."""
-    wanted = [
-        (kind, number, n) for kind in KINDS for number in range(_EACH) for n in range(_RIGHT[kind] + _decoys(kind))
-    ]
+    wanted = [(kind, number, n) for kind in KINDS for number in range(_EACH) for n in range(_told(kind))]
     found = {}
     for pair, (kind, number, n) in enumerate(wanted):
         # 101 shares no factor with the number of pairs, so that they stand mixed.
@@ -58,27 +58,29 @@ def answers(kind: str, number: int, language: int) -> list[int]:
     )
 
 
-def _decoys(kind: str) -> int:
-    return _DECOYS if kind == "both" else 0
+def _told(kind: str) -> int:
+    """Return how many documents a question has, right or not."""
+    return _RIGHT[kind] * (_EACH if kind == "both" else 1)
 
 
 def _case(kind: str, number: int, n: int, language: int) -> Case:
     told = texts()[language]
-    asked = [at for at, case in enumerate(told.common) if case.ask]
     if kind == "meaning":
         return told.rare[number]
     if kind == "both":
-        decoy = max(0, n - _RIGHT[kind] + 1)  # 0: the case that is asked for
-        return told.common[(asked[number] + decoy) % len(told.common)]
-    return told.common[(asked[number] + 1 + n) % len(told.common)]
+        # All machines in turn, that of the question first.
+        return told.machines[(number + n // _RIGHT[kind]) % _EACH]
+    return told.common[(number * _RIGHT[kind] + n) % len(told.common)]
 
 
 def _codes(kind: str, number: int, language: int) -> tuple[str | None, str | None]:
     """Return the error code and the article number of a question's documents: one of the two, or none."""
+    at = number * len(LANGUAGES) + language
     if kind == "meaning":
         return None, None
-    at = (KINDS.index(kind) * _EACH + number) * len(LANGUAGES) + language
-    physical = number % 2 == 1 if kind == "keyword" else _case(kind, number, 0, language).topic in PHYSICAL
-    if physical:
+    if kind == "both":
+        # Neighbours, which a model that adds up pieces of words hardly tells apart.
+        return f"E-{6450 + at}", None
+    if number % 2 == 1:
         return None, f"{LETTERS[number]}-{900 + at}-{'ABCD'[at % 4]}"
     return f"E-{10 + at * 37 % 80}{50 + at * 13 % 50}", None

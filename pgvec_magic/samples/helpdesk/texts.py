@@ -11,13 +11,15 @@ from typing import Any
 
 LANGUAGES = ("english", "german")
 FILES = ("cases.toml", "phrases.toml")
+KINDS = ("common", "rare", "machine")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """Something that goes wrong, told in one language; ``ask`` is a question that shares no word with its texts."""
 
-    number: int  # its place among those that are common, or among those that are rare
+    kind: str  # one of KINDS
+    number: int  # its place among those of its kind
     topic: str
     title: tuple[str, ...]
     symptom: tuple[str, ...]
@@ -33,7 +35,9 @@ class Texts:
     language: str
     common: tuple[Case, ...]
     rare: tuple[Case, ...]
+    machines: tuple[Case, ...]
     phrases: Mapping[str, tuple[str, ...]]
+    plain: Mapping[str, tuple[str, ...]]  # the phrases that say nothing of programs and computers
 
 
 @cache
@@ -53,20 +57,26 @@ def _file(name: str) -> bytes:
     return resources.files(__package__).joinpath(name).read_bytes()
 
 
-def _of_language(n: int, cases: list[dict[str, Any]], phrases: dict[str, list[Any]]) -> Texts:
-    common, rare = ([case for case in cases if case.get("rare", False) is kind] for kind in (False, True))
-    return Texts(
-        LANGUAGES[n],
-        tuple(_case(n, number, case) for number, case in enumerate(common)),
-        tuple(_case(n, number, case) for number, case in enumerate(rare)),
-        {name: _side(n, pairs) for name, pairs in phrases.items()},
-    )
+def _of_language(n: int, cases: list[dict[str, Any]], pairs: dict[str, list[Any]]) -> Texts:
+    phrases = {name: _side(n, options) for name, options in pairs.items()}
+    plain = {name: tuple(filter(_is_plain, options)) for name, options in phrases.items()}
+    common, rare, machines = (_cases(n, kind, cases) for kind in KINDS)
+    return Texts(LANGUAGES[n], common, rare, machines, phrases, plain)
 
 
-def _case(n: int, number: int, case: dict[str, Any]) -> Case:
+def _cases(n: int, kind: str, cases: list[dict[str, Any]]) -> tuple[Case, ...]:
+    of_kind = (case for case in cases if case.get("kind", KINDS[0]) == kind)
+    return tuple(_case(n, kind, number, case) for number, case in enumerate(of_kind))
+
+
+def _case(n: int, kind: str, number: int, case: dict[str, Any]) -> Case:
     title, symptom, cause, fix = (_side(n, case[part]) for part in ("title", "symptom", "cause", "fix"))
     ask = case["ask"][n] if "ask" in case else None
-    return Case(number, case["topic"], title, symptom, cause, fix, ask)
+    return Case(kind, number, case["topic"], title, symptom, cause, fix, ask)
+
+
+def _is_plain(phrase: str) -> bool:
+    return not any(slot in phrase for slot in ("{product}", "{version}", "{device}", "{system}", "{browser}"))
 
 
 def _side(n: int, pairs: list[Any]) -> tuple[str, ...]:

@@ -120,7 +120,8 @@ _FILLS: dict[str, Callable[[_Phrases, int], str]] = {
     "elsewhere": _one_of("site"),
     "colleague": _person,
     "helper": _person,
-    "room": lambda _, drawn: f"{'ABCDE'[drawn % 5]} {1 + drawn // 5 % 5}.{10 + drawn // 25 % 40}",
+    # No room in E: full-text search reads E-6450 as the words e and -6450, and would find such rooms as well.
+    "room": lambda _, drawn: f"{'ABCDF'[drawn % 5]} {1 + drawn // 5 % 5}.{10 + drawn // 25 % 40}",
     "version": lambda _, drawn: f"{2 + drawn % 8}.{drawn // 8 % 20}.{drawn // 160 % 10}",
     "time": lambda _, drawn: f"{6 + drawn % 13}:{drawn // 13 % 60:02}",
     "hour": lambda _, drawn: str(9 + drawn % 9),

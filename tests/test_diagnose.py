@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -217,6 +218,17 @@ def test_what_is_looked_at_beside_the_plan_stays_within_rights_and_conditions(db
     assert found.findings == (), repr(found)
     (measured,) = [index.norms for index in found.fingerprint.indexes if index.norms]
     assert (round(measured.least, 4), round(measured.most, 4), measured.zeros) == (1, 1, 0)
+
+
+def test_an_index_that_memory_cannot_hold_is_more_than_a_cold_one(db: Database, docs: connection) -> None:
+    found = explained(db, NEAR, {})
+    document = json.loads(found.json)
+    scan = document[0]["Plan"]["Plans"][0]
+    scan |= {"Shared Hit Blocks": 30, "Shared Read Blocks": 70}
+    for memory, severity in (("128MB", "info"), ("512kB", "warning"), ("16", "warning")):
+        in_force = replace(found.fingerprint, settings={**found.fingerprint.settings, "shared_buffers": memory})
+        (cold,) = diagnose(Facts(read(document), in_force))
+        assert (cold.rule, cold.severity) == ("R79", severity)
 
 
 @pytest.fixture

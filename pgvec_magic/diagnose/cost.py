@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..plan.words import count, milliseconds, rows
+from ..sqltext import quote_literal, quote_qualified
 from .facts import Facts, seen
 from .finding import Cure, Finding
 
@@ -28,8 +29,9 @@ def cold(facts: Facts) -> Iterator[Finding]:
         why = f"{blocks.read:,} of {blocks.hit + blocks.read:,} pages were not in Postgres' memory"
         if large and index is not None:
             why += f", shared_buffers, which is smaller than the index, {index.bytes / 2**20:,.0f} MB"
-        name = index.name if index is not None else scan.index
-        fix = "a halfvec or a binary index is smaller; or more memory" if large else f"SELECT pg_prewarm('{name}')"
+        name = quote_qualified(index.schema, index.name) if index is not None else str(scan.index)
+        prewarm = f"SELECT pg_prewarm({quote_literal(name)})"
+        fix = "a halfvec or a binary index is smaller; or more memory" if large else prewarm
         yield Finding("R79", "warning" if large else "info", why, fix, scan.number)
 
 

@@ -121,7 +121,7 @@ def repeated(facts: Facts) -> Iterator[Finding]:
             f"about {index.copies * index.rows:,.0f} rows of {index.table}, {index.copies:.0%}, have the same vector:"
             " near it a scan finds little else"
         )
-        fix = f"%vduplicates {index.table} shows them; empty texts and failed embeddings often are such"
+        fix = f'pv.duplicates(db, "{index.table}") shows them; empty texts and failed embeddings often are such'
         yield Finding("R52", "info", why, fix, scan.number)
 
 

@@ -114,7 +114,9 @@ def measured(
     meets the same rows in every run.
     """
     judged = with_distance(query.sql, distance) if distance else None
-    messages = [*_entered(db, query, before, patience), *_undone(db, query, "plan", as_explain(db, query.sql))]
+    counted = [("updates", catalog.UPDATES)]
+    messages = [*_entered(db, query, before, patience), *counted]
+    messages += [*_undone(db, query, "plan", as_explain(db, query.sql)), *counted]
     messages += [("too early", _TOO_EARLY)] if before else []
     messages += [("beside", each) for each in (catalog.SETTINGS, *catalog.asking(tables))]
     for name, sql in [("judged", judged), *[("run", query.sql)] * runs]:
@@ -127,7 +129,7 @@ def measured(
         raise QueryError(said, sqlstate=_NOT_NOW)
     (told,) = given["plan"]
     in_force, relations, indexes = given["beside"]
-    known = catalog.fingerprint_told(db, in_force, relations, indexes)
+    known = catalog.fingerprint_told(db, in_force, relations, indexes, given["updates"])
     found = Explanation(plan_told(told), query, known, told.notices)
     distances = next(map(_distances, given["judged"]), None)
     return Measured(found, _count(given["run"][-1]), tuple(rows.seconds for rows in given["run"]), distances)

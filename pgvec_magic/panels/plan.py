@@ -126,11 +126,11 @@ class PlanPanel(widgets.VBox):  # type: ignore[misc]  # it has no types
         if self.explanation.query is None or self._db is None:
             return "a plan from elsewhere cannot be run here"
         cure = self.chosen.cure
-        if cure and (cure.settings or cure.sql):
-            return ""
-        if cure and cure.before:
+        if cure is None:
+            return "this fix cannot be tried and undone: it is for you to do"
+        if cure.before or not (cure.settings or cure.sql):
             return "an index would have to be built: pv.prove(db, explanation, finding, build=True) does, and undoes it"
-        return "this fix cannot be tried and undone: it is for you to do"
+        return ""
 
     def _clear(self) -> None:
         """Forget what was chosen and tried: it is of another plan."""

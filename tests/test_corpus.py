@@ -21,7 +21,7 @@ from pgvec_magic.search.explaining import _tables
 
 # What must be here of each of these servers; the cases of the other kind of each are a server's own.
 LIVE = ("16", "18")
-LEAST = {"sick": 30, "healthy": 21}
+LEAST = {"sick": 100, "healthy": 100}
 
 # Rules on what is so in the first run only.
 OF_ONE_RUN = ("R79",)
@@ -67,7 +67,7 @@ def test_nothing_is_said_of_a_healthy_plan(key: tuple[str, str], found: Captured
 def test_the_text_of_a_sick_plan_gives_the_same(key: tuple[str, str], found: Captured) -> None:
     """It is of another run, so what it measured is its own: what was read from disk is in memory then."""
     told, rule = plan.read(found.text), cases("sick")[key[1]].rule
-    assert steps(told) == steps(found.plan)
+    assert steps(told) == steps(found.plan) or key[1].startswith("writes")  # one that is undone leaves its pages
     assert rule in [finding.rule for finding in found.said_of(told)] or rule in OF_ONE_RUN
 
 
@@ -116,7 +116,7 @@ ITEMS = replace(
     DOCS,
     settings={"hnsw.iterative_scan": "off"},
     relations=(replace(DOCS.relations[0], name="items", rows=0, bytes=0),),
-    indexes=(replace(DOCS.indexes[0], table="items", name="items_hnsw", rows=0, bytes=0),),
+    indexes=(replace(DOCS.indexes[0], table="items", name="items_hnsw", rows=0, bytes=0, type="vector(32)"),),
 )
 CITUS = {
     "knn": [],

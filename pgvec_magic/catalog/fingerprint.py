@@ -123,9 +123,9 @@ class Index:
     options: Sequence[str]
     rows: int
     nulls: float
-    copies: float
-    type: str
-    product: str | None
+    copies: float = 0.0
+    type: str = ""
+    product: str | None = None
     norms: Norms | None = None
 
     @property

@@ -43,9 +43,15 @@ def _was_stopped(facts: Facts, limit: Node) -> bool:
             return False
         if above.details.get("Join Type") in ("Semi", "Anti"):
             return True
-        if above.kind == "Limit" and (above.rows or 0) >= facts.asked(above) * (above.loops or 1):
+        if _has_enough(facts, above):
             return True
-    return False
+    if facts.whole is None or facts.at is None:
+        return False
+    return any(_has_enough(facts.whole, above) for above in facts.whole.above(facts.at))  # of all shards together
+
+
+def _has_enough(facts: Facts, node: Node) -> bool:
+    return node.kind == "Limit" and (node.rows or 0) >= facts.asked(node) * (node.loops or 1)
 
 
 def _has_no_more(facts: Facts, scan: Node) -> bool:

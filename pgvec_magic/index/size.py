@@ -18,7 +18,7 @@ _ALIGNED = 8
 _PACKED = 20_000
 _HNSW_ELEMENT, _HNSW_NEIGHBOURS, _HNSW_TID = 72, 4, 6
 _IVF_LIST, _IVF_TUPLE = 8, 8
-_SHORT = 126  # bytes up to which a value in an index tuple has a header of 1 byte instead of 4
+_SHORT = 130  # bytes up to which a value in an index tuple has a header of 1 byte instead of 4
 
 
 def value_bytes(kind: str, dimensions: int, non_zero: float | None = None) -> int:
@@ -69,7 +69,7 @@ def _hnsw_pages(rows: int, value: int, m: int) -> int:
 
 
 def _ivfflat_tuple(value: int) -> int:
-    return _align(_IVF_TUPLE + (value - 3 if value <= _SHORT + 3 else value))
+    return _align(_IVF_TUPLE + (value - 3 if value <= _SHORT else value))
 
 
 def _ivfflat_pages(rows: int, value: int, lists: int) -> int:

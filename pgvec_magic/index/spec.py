@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .. import metric as metrics
 from ..errors import UsageError, did_you_mean
-from ..sqltext import quote_ident, quote_qualified
+from ..sqltext import check_condition, placeholders, quote_ident, quote_qualified
 
 METHODS = ("hnsw", "ivfflat")
 # How the vectors of a column stand in the index: as they are, or as an expression of them.
@@ -21,8 +21,8 @@ class IndexSpec:
     """A vector index that is, or could be; a value that pgvector would refuse is a UsageError.
 
     ``type`` and ``dimensions`` are the column's; ``form`` how its vectors stand in the index, of which a ``subvector``
-    has the first ``kept`` dimensions. ``m`` and ``ef_construction`` are HNSW's, ``lists`` IVFFlat's. ``extension`` is
-    the schema that pgvector is in where that is off the search path.
+    has the first ``kept`` dimensions. ``m`` and ``ef_construction`` are HNSW's, ``lists`` IVFFlat's. ``where`` is the
+    condition of a partial index, ``extension`` the schema that pgvector is in where that is off the search path.
     """
 
     table: str
@@ -49,6 +49,7 @@ class IndexSpec:
             if not least <= getattr(self, option) <= most:
                 raise UsageError(f"{option} = {getattr(self, option)}: pgvector takes {least} to {most:,}")
         self._check_form()
+        self._check_where()
         metrics.get(self.metric, self.stored_type)
         if self.method == "ivfflat" and (self.metric in _NO_IVFFLAT or self.stored_type == "sparsevec"):
             what = self.stored_type if self.stored_type == "sparsevec" else self.metric
@@ -65,6 +66,13 @@ class IndexSpec:
             raise UsageError(f"a {self.type} column is indexed as it is, not as {self.form}")
         if self.form == "subvector" and not 1 <= (self.kept or 0) < self.dimensions:
             raise UsageError(f"a subvector of {self.dimensions} dimensions keeps 1 to {self.dimensions - 1} of them")
+
+    def _check_where(self) -> None:
+        if self.where is None:
+            return
+        check_condition(self.where)
+        if names := placeholders(self.where):
+            raise UsageError(f"the condition of an index is fixed: :{names[0]} cannot be bound", "write the value there")
 
     @property
     def stored_type(self) -> str:
@@ -112,7 +120,7 @@ class IndexSpec:
         if self.options:
             yield f"WITH ({', '.join(f'{name} = {value}' for name, value in self.options.items())})"
         if self.where:
-            yield f"WHERE {self.where}"
+            yield f"WHERE (\n{self.where}\n)"
 
     def _qualified(self, name: str) -> str:
         return f"{quote_ident(self.extension)}.{name}" if self.extension else name

@@ -14,21 +14,26 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from . import errors
+    from .build import Build, build
     from .catalog.read import table
     from .db import Database, connect, current
     from .dedupe import Groups, duplicates
     from .errors import PgvecError
+    from .index import IndexSpec
     from .load import LoadReport, embed_table, load
     from .overview import tables
     from .search import Explanation, Result, explain, read_plan, search, sql
 
 __all__ = [
+    "Build",
     "Database",
     "Explanation",
     "Groups",
+    "IndexSpec",
     "LoadReport",
     "PgvecError",
     "Result",
+    "build",
     "connect",
     "current",
     "duplicates",
@@ -45,12 +50,15 @@ __all__ = [
 
 _MODULES = MappingProxyType(
     {
+        "Build": "build",
         "Database": "db",
         "Explanation": "search",
         "Groups": "dedupe",
+        "IndexSpec": "index",
         "LoadReport": "load",
         "PgvecError": "errors",
         "Result": "search",
+        "build": "build",
         "connect": "db",
         "current": "db",
         "duplicates": "dedupe",

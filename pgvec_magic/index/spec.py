@@ -72,7 +72,9 @@ class IndexSpec:
             return
         check_condition(self.where)
         if names := placeholders(self.where):
-            raise UsageError(f"the condition of an index is fixed: :{names[0]} cannot be bound", "write the value there")
+            raise UsageError(
+                f"the condition of an index is fixed: :{names[0]} cannot be bound", "write the value there"
+            )
 
     @property
     def stored_type(self) -> str:

@@ -53,12 +53,15 @@ class Indexes:
                 ", ".join(index.options),
                 index.where or "",
                 shown(index.bytes),
-                "valid" if index.valid else "INVALID: no search uses it",
+                "valid" if index.valid else "INVALID",
             )
             for index in self.indexes
         ]
-        none = () if rows else (f"no vector index: %vindex build {self.table} makes one",)
-        return render.Grid(columns, rows, caption=(f"vector indexes of {self.table}",), notes=(*self.notes, *none))
+        notes = [
+            f"{i.name} is INVALID: every write keeps it up to date, no search uses it" for i in self if not i.valid
+        ]
+        notes += [] if rows else [f"no vector index: %vindex build {self.table} makes one"]
+        return render.Grid(columns, rows, caption=(f"vector indexes of {self.table}",), notes=(*self.notes, *notes))
 
 
 def indexes(db: Database, table: str) -> Indexes:

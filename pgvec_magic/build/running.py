@@ -246,7 +246,7 @@ class Build:
         what = "rebuild" if self.job.is_rebuilt else "build"
         state = getattr(error, "sqlstate", None)
         said = error.message
-        if self._canceled and state == _STOPPED:
+        if state == _STOPPED:
             said = f"the {what} of {self.job.name} was stopped"
         elif state is None:
             said = f"the {what} of {self.job.name} was cut off: {error.message.partition(chr(10))[0]}"

@@ -16,7 +16,7 @@ from .checks import no_dimensions, usual_lists
 def spec_for(db: Database, table: str, column: str | None = None, **options: Any) -> IndexSpec:
     """Return the spec of an index on a table; ``options`` are fields of ``IndexSpec`` that are not the table's to say.
 
-    The metric is that of another index on the column, else cosine, for bits hamming; lists are a thousandth of the rows.
+    The metric is that of another index on the column, else cosine, for bits hamming; lists a thousandth of the rows.
     UsageError for a table without such a column, and for a column without dimensions.
     """
     catalog.changed(db, table)

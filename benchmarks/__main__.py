@@ -8,7 +8,7 @@ import time
 
 MODULES = (
     *("starting", "cell", "loading", "filtered", "interrupt", "answers"),
-    *("helpdesk", "embedding", "embedding_table", "duplicates"),
+    *("helpdesk", "embedding", "embedding_table", "duplicates", "building"),
 )
 
 

@@ -93,7 +93,7 @@ def test_it_is_followed_to_its_end_and_its_report(docs: Database, made: IndexSpe
     assert not running.running
     assert report.index.startswith("docs_embedding_")
     assert report.rows == (1000 if made.where else ROWS)
-    assert report.predicted_bytes == pytest.approx(report.bytes, rel=0.05)
+    assert report.predicted_bytes == pytest.approx(report.bytes, rel=0.1)
     assert report.spilled_after is None
     assert report.memory >= report.predicted_memory
     assert report.analyzed
@@ -135,11 +135,12 @@ def test_names_are_found_and_those_in_use_refused(docs: Database) -> None:
 
 
 def test_it_is_rebuilt_while_it_is_used_and_dropped(docs: Database, raw: connection) -> None:
-    for made in (spec(form="halfvec"), spec(form="subvector", kept=4), spec(form="binary", metric="hamming")):
-        name = build(docs, replace(made, m=4, ef_construction=8, where="tenant > 0")).wait().index
+    forms = (spec(form="halfvec"), spec(form="subvector", kept=4), spec(form="binary", metric="hamming"))
+    for made in (*(replace(form, m=4, ef_construction=8) for form in forms), spec(method="ivfflat", lists=7)):
+        name = build(docs, replace(made, where="tenant > 0")).wait().index
         before = ask(raw, f"SELECT '{name}'::regclass::oid::int")
         again = reindex(docs, "docs", name)
-        assert replace(again.job.spec, where=None) == replace(made, m=4, ef_construction=8, where=None)
+        assert replace(again.job.spec, where=None) == made
         assert again.wait().bytes > 0
         assert ask(raw, f"SELECT '{name}'::regclass::oid::int") != before
         dropped = drop(docs, "docs", name)
@@ -248,13 +249,20 @@ def test_a_lock_that_holds_a_build_up_is_named_and_may_be_waited_for(docs: Datab
     assert running.wait().rows == ROWS
 
 
-@pytest.mark.parametrize("chance", ["close", "build"])
+@pytest.mark.parametrize(
+    ("phase", "chance"),
+    [("waiting for writers before build", "close"), ("waiting for writers before validation", "build")],
+)
 def test_an_invalid_index_that_a_lock_protects_is_named_and_dropped_later(
-    docs: Database, raw: connection, other: connection, chance: str
+    docs: Database, raw: connection, other: connection, phase: str, chance: str
 ) -> None:
+    running = None
+    if chance == "build":
+        running = build(docs, replace(SLOW, ef_construction=200), concurrently=True)
+        seen(running, "building")
     ask(other, "UPDATE docs SET tenant = 9 WHERE id = 1")
-    running = build(docs, SLOW, concurrently=True)
-    seen(running, "waiting for writers before build")
+    running = running or build(docs, SLOW, concurrently=True)
+    seen(running, phase)
     running.cancel()
     with pytest.raises(QueryError) as raised:
         running.wait()
@@ -283,6 +291,13 @@ def test_an_index_in_use_is_not_dropped_and_its_user_named(
         drop(docs, "docs")
 
 
+def test_a_lock_timeout_of_the_role_s_own_says_who_held_the_lock(dsn: str, docs: Database, other: connection) -> None:
+    ask(other, "UPDATE docs SET tenant = 9 WHERE id = 1")
+    impatient = dbs.connect(psycopg2.extensions.make_dsn(dsn, options="-c lock_timeout=200"), name="impatient")
+    with pytest.raises(QueryError, match=f"lock timeout.*: process {other.info.backend_pid} of role"):
+        build(impatient, spec()).wait()
+
+
 # --- what cannot be is said before
 
 
@@ -297,6 +312,7 @@ def test_an_index_in_use_is_not_dropped_and_its_user_named(
         (replace(spec(), table="doc"), {}, "no table 'public.doc'"),
         (spec(), {"memory": "much"}, "'much' is no size of memory"),
         (spec(), {"workers": -1}, "it is 0 or more"),
+        (spec(name="n" * 64), {}, "more than the 63 bytes"),
     ],
 )
 def test_what_cannot_be_built_is_refused(docs: Database, made: IndexSpec, options: dict[str, Any], said: str) -> None:
@@ -313,6 +329,16 @@ def test_a_column_without_dimensions_and_a_view_are_refused(db: Database) -> Non
         spec_for(db, "docs")
     with pytest.raises(UsageError, match="seen is a view, which has no indexes"):
         build(db, IndexSpec(table="seen", column="embedding", dimensions=3))
+
+
+def test_an_extension_off_the_search_path_is_no_obstacle(db: Database) -> None:
+    db.run(Query("CREATE SCHEMA ext"))
+    db.run(Query("ALTER EXTENSION vector SET SCHEMA ext"))
+    db.run(Query("CREATE TABLE docs (embedding ext.vector(3))"))
+    for options in ({}, {"form": "binary", "metric": "hamming"}, {"form": "subvector", "kept": 2}, {"form": "halfvec"}):
+        made = IndexSpec(table="docs", column="embedding", dimensions=3, **options)  # type: ignore[arg-type]
+        name = build(db, made).wait().index
+        assert reindex(db, "docs", name).wait().index == name
 
 
 def machine(read: facts.Facts, **changes: Any) -> facts.Facts:
@@ -427,6 +453,18 @@ def test_a_backend_that_is_ended_leaves_nothing(docs: Database, raw: connection)
         running.wait()
     assert "nothing of it is left" in str(raised.value)
     assert ask(raw, INDEXES) == 0
+
+
+@pytest.mark.parametrize("concurrently", [False, True])
+def test_a_link_that_is_lost_does_not_leave_the_server_at_work(
+    docs: Database, raw: connection, concurrently: bool
+) -> None:
+    running = build(docs, SLOW, concurrently=concurrently)
+    seen(running, "building")
+    running._own._link.hang_up()
+    with pytest.raises(QueryError, match=r"the build of slow was cut off: .*; nothing of it is left\nrun it again"):
+        running.wait()
+    assert (ask(raw, ACTIVE), ask(raw, INDEXES)) == (0, 0)
 
 
 @pytest.mark.parametrize("concurrently", [False, True])

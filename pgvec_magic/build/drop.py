@@ -9,12 +9,11 @@ from ..db import Database
 from ..errors import QueryError
 from ..query import Query
 from ..sqltext import quote_qualified
-from .holders import of_relations
+from .holders import LOCKED, of_relations
 from .settings import shown
 from .verb import find
 
 _PATIENCE_MS = 2000
-_LOCKED = "55P03"
 _RELATIONS = """
 SELECT i.indexrelid::bigint, i.indrelid::bigint FROM pg_catalog.pg_index AS i
 WHERE i.indexrelid = to_regclass(%(name)s)"""
@@ -54,12 +53,12 @@ def drop(db: Database, table: str, name: str | None = None) -> Dropped:
         statement = f"DROP INDEX {qualified}".replace("%", "%%")
         db.run(Query(statement, settings=(("lock_timeout", f"{_PATIENCE_MS}"),)))
     except QueryError as error:
-        if error.sqlstate != _LOCKED:
+        if error.sqlstate != LOCKED:
             raise
         relations = db.run(Query(_RELATIONS, {"name": qualified}, reads=True)).rows
         held = " and ".join(map(str, of_relations(db, [oid for row in relations for oid in row])))
         told = f"{index.name} cannot be dropped now: {held or 'another session'} holds a lock on it"
-        raise QueryError(told, "wait until it is over, or end it, then drop again", sqlstate=_LOCKED) from None
+        raise QueryError(told, "wait until it is over, or end it, then drop again", sqlstate=LOCKED) from None
     finally:
         catalog.forget(db)
     return Dropped(index.name, info.label, index.definition, index.bytes)

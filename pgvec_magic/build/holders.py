@@ -9,6 +9,8 @@ from typing import Any
 from ..db import Database
 from ..query import Query
 
+# SQLSTATE lock_not_available: lock_timeout is over.
+LOCKED = "55P03"
 # What a role may not see of another's session is NULL there.
 AS_JSON = """json_agg(json_build_object('pid', h.pid, 'role', h.usename, 'state', h.state,
   'since', to_char(coalesce(h.xact_start, h.backend_start), 'HH24:MI:SS'),

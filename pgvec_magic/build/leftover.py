@@ -11,11 +11,10 @@ from ..db import Database
 from ..errors import PgvecError, QueryError
 from ..query import Query
 from ..sqltext import quote_qualified
-from .holders import Holder, of_relations
+from .holders import LOCKED, Holder, of_relations
 
 # Whoever wants the table meanwhile waits behind the DROP, so it does not wait long itself.
 _PATIENCE_MS = 500
-_LOCKED = "55P03"
 _INVALID = """
 SELECT x.oid::bigint, x.relname::text FROM pg_catalog.pg_index AS i
 JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
@@ -55,7 +54,7 @@ def drop(db: Database, left: Leftover) -> tuple[Holder, ...] | None:
     try:
         db.run(Query(left.sql.replace("%", "%%"), settings=(("lock_timeout", f"{_PATIENCE_MS}"),)))
     except QueryError as error:
-        if error.sqlstate != _LOCKED:
+        if error.sqlstate != LOCKED:
             raise
         return of_relations(db, [left.table, left.oid])
     return None

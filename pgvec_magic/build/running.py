@@ -19,6 +19,7 @@ from ..query import Query
 from ..sqltext import quote_qualified
 from . import leftover
 from .facts import Facts
+from .holders import LOCKED, of_relations
 from .progress import Pace, Progress, look
 from .report import BuildReport
 from .settings import Settings
@@ -27,6 +28,7 @@ _SECONDS_BETWEEN = 0.25  # one look takes a millisecond of the server's time
 _SPILLED = re.compile(r"no longer fits into maintenance_work_mem after (\d+) tuples")
 _STOPPED = "57014"
 _PATIENCE_SECONDS = 10.0
+_END = "SELECT pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity WHERE application_name = %(mark)s"
 _SIZE = """
 SELECT (SELECT coalesce(sum(pg_relation_size(t.relid)), pg_relation_size(i.indexrelid))
         FROM pg_partition_tree(i.indexrelid) AS t WHERE t.isleaf)::bigint
@@ -223,8 +225,11 @@ class Build:
 
     def _is_there(self, error: PgvecError) -> bool:
         """Whether the index was finished after all when the connection was lost."""
-        lost = getattr(error, "sqlstate", None) is None
-        return lost and not self.job.is_rebuilt and self._size() is not None
+        if getattr(error, "sqlstate", None) is not None or self.job.is_rebuilt:
+            return False
+        with contextlib.suppress(PgvecError):
+            return self._size() is not None
+        return False
 
     def _size(self) -> int | None:
         name = quote_qualified(self.job.schema, self.job.name)
@@ -245,17 +250,22 @@ class Build:
         """Return why there is no index, and what of it is left, after clearing away what can be."""
         what = "rebuild" if self.job.is_rebuilt else "build"
         state = getattr(error, "sqlstate", None)
-        said = error.message
+        said, _, code = error.message.partition("\n[")
         if state == _STOPPED:
             said = f"the {what} of {self.job.name} was stopped"
         elif state is None:
             said = f"the {what} of {self.job.name} was cut off: {error.message.partition(chr(10))[0]}"
         try:
+            if state is None:  # the server may not have noticed, and go on
+                self._beside.run(Query(_END, {"mark": self._mark}))
+            elif state == LOCKED and (held := of_relations(self._beside, [self.job.facts.table.oid])):
+                said += f": {' and '.join(map(str, held))} holds a lock on the table"
             left = self._cleared()
         except PgvecError as later:
             left = f"whether something of it is left cannot be seen: {later.message.partition(chr(10))[0]}"
         hint = "run it again" if state is None else error.hint
-        return QueryError(f"{said}; {left}", None if state == _STOPPED else hint, sqlstate=state)
+        told = f"{said}; {left}" + (f"\n[{code}" if code and state != _STOPPED else "")
+        return QueryError(told, None if state == _STOPPED else hint, sqlstate=state)
 
     def _cleared(self) -> str:
         """Drop the invalid indexes that are this build's, and return what is left."""

@@ -42,6 +42,7 @@ def build(
     check_alone(db, concurrently)
     info = catalog.table(db, f"{spec.schema}.{spec.table}")
     check_column(info, spec)
+    spec = dataclasses.replace(spec, extension=info.extension_schema)
     facts = read(db, spec)
     check_rights(db, info, facts, spec, concurrently)
     settings = chosen(spec, facts, memory, workers)
@@ -84,6 +85,8 @@ def find(info: TableInfo, name: str | None) -> VectorIndex:
 def _named(db: Database, spec: IndexSpec) -> IndexSpec:
     """Return the spec with a name that is free; UsageError when the one that was asked for is not."""
     wanted = spec.name or _usual_name(spec)
+    if len(wanted.encode()) > _LONGEST_NAME:
+        raise UsageError(f"the name {wanted} has more than the {_LONGEST_NAME} bytes that Postgres keeps of one")
     found = dict(db.run(Query(_NAMES, {"schema": spec.schema, "name": wanted}, reads=True)).rows)
     if spec.name is not None:
         if spec.name in found:

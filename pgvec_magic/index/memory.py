@@ -1,7 +1,7 @@
 """How much memory a build takes: what of a graph fits into ``maintenance_work_mem``, and what k-means needs.
 
 From the structures of pgvector's hnswbuild.c, hnswutils.c and ivfkmeans.c on a 64-bit server. The row at which the
-graph of a real build left its memory agrees within 1 %, what IVFFlat says that it requires to the megabyte.
+graph of a real build left its memory agrees within 1 %, what IVFFlat says that it requires within 2 kB.
 """
 
 from __future__ import annotations

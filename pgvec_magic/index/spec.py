@@ -91,9 +91,9 @@ class IndexSpec:
         """What is indexed, as SQL: the column, or the expression that a query has to repeat."""
         column, size = quote_ident(self.column), self.stored_dimensions
         if self.form == "binary":
-            return f"binary_quantize({column})::bit({size})"
+            return f"{self._qualified('binary_quantize')}({column})::bit({size})"
         if self.form == "subvector":
-            return f"subvector({column}, 1, {size})::{self._qualified(self.type)}({size})"
+            return f"{self._qualified('subvector')}({column}, 1, {size})::{self._qualified(self.type)}({size})"
         return column if self.stored_type == self.type else f"{column}::{self._qualified(self.stored_type)}({size})"
 
     @property

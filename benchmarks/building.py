@@ -128,8 +128,8 @@ def _watched(db: Database) -> tuple[str, str, str]:
     _fill(db, "docs", ROWS, 64)
     made = IndexSpec(table="docs", column="embedding", dimensions=64, metric="l2")
     seconds: dict[bool, list[float]] = {True: [], False: []}
-    for _ in range(WATCHED_ROUNDS):
-        for watched in seconds:
+    for number in range(WATCHED_ROUNDS):
+        for watched in (True, False) if number % 2 else (False, True):
             running = build(db, made)
             for _progress in running if watched else ():
                 pass

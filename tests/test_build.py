@@ -537,6 +537,15 @@ def test_an_interrupt_of_the_magic_cancels_the_build(ip: InteractiveShell, docs:
     assert (ask(raw, ACTIVE), ask(raw, INDEXES)) == (0, 0)
 
 
+def test_work_before_a_connection_closes_is_done_once_and_its_errors_do_not_matter(db: Database) -> None:
+    done: list[str] = []
+    db.before_close(lambda: done.append(db.run(Query("SELECT 'last'")).rows[0][0]))
+    db.before_close(lambda: db.run(Query("SELECT 1 / 0")) and None)
+    db.close()
+    db.close()
+    assert done == ["last"]
+
+
 def test_a_notice_is_heard_while_the_statement_runs(db: Database) -> None:
     heard: list[tuple[float, str]] = []
     with contextlib.closing(db.clone(heard=lambda text: heard.append((time.monotonic(), text)))) as following:
@@ -544,3 +553,14 @@ def test_a_notice_is_heard_while_the_statement_runs(db: Database) -> None:
     assert heard[0][1] == "NOTICE:  one"
     assert time.monotonic() - heard[0][0] >= 0.4
     assert rows.notices == ("NOTICE:  one",)
+
+
+def test_where_libpq_cannot_be_seen_a_notice_is_heard_in_the_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hidden(*_: object) -> object:
+        raise AttributeError
+
+    monkeypatch.setattr("pgvec_magic.db.notices._processor", hidden)
+    heard: list[str] = []
+    with contextlib.closing(db.clone(heard=heard.append)) as following:
+        following.run(Query("DO $$ BEGIN RAISE NOTICE 'one'; END $$"))
+    assert heard == ["NOTICE:  one"]

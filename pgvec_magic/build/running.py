@@ -73,6 +73,7 @@ class Build:
         self._over, self._done = threading.Event(), threading.Event()
         self._report: BuildReport | None = None
         self._error: BaseException | None = None
+        self._took: float | None = None
         self._pace = Pace()
         with contextlib.ExitStack() as opened:
             self._beside = opened.enter_context(contextlib.closing(db.clone(f"{db.name} (beside a build)")))
@@ -99,7 +100,8 @@ class Build:
             if not self._over.is_set():
                 rows, method = self.job.facts.rows, self.job.spec.method
                 return look(self._beside, self._mark, rows, self._pace, self._started, self._spilled, method)
-        return Progress("finishing" if self.running else "over", self._seconds, spilled=self._spilled)
+        phase = "over" if not self.running else "finishing" if self._over.is_set() else "out of sight"
+        return Progress(phase, self._took or self._seconds, spilled=self._spilled)
 
     def __iter__(self) -> Iterator[Progress]:
         """Yield where it stands, a few times a second, to its end; an interrupt cancels it. Raises what it raised."""
@@ -178,6 +180,7 @@ class Build:
         except BaseException as error:  # that of whoever waits
             self._error = error
         finally:
+            self._took = self._seconds
             self._over.set()
             catalog.forget(self._db)
             self._open.close()

@@ -146,7 +146,7 @@ class Link:
             finally:
                 self._note_block(connection)
             columns = tuple([column.name for column in cursor.description or ()])
-            return Rows(columns, rows, cursor.statusmessage or "", _notices(connection), seconds)
+            return Rows(columns, rows, cursor.statusmessage or "", self._said(connection), seconds)
 
     def copy(self, copy: Copy, check: Callable[[], None]) -> Rows:
         """Run a COPY FROM STDIN; raises what its stream raises, or ``check`` between two reads, else QueryError."""
@@ -194,6 +194,14 @@ class Link:
         assert self._connection is not None, "a link is opened before anything is sent"
         self._connection.notices.clear()
         return self._connection
+
+    def _said(self, connection: psycopg2.extensions.connection) -> tuple[str, ...]:
+        """Return the notices of the statement; whoever wants to hear of them and could not meanwhile is told now."""
+        said = _notices(connection)
+        if self._heard and self._ear is None:
+            for notice in said:
+                self._heard(notice)
+        return said
 
     def _note_block(self, connection: psycopg2.extensions.connection) -> None:
         """Remember whether a block is open; when the link was lost, whether one was."""

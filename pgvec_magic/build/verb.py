@@ -59,6 +59,7 @@ def reindex(
     """Begin to rebuild a vector index while it is used, CONCURRENTLY; else as ``build``."""
     leftover.sweep(db)
     check_alone(db, True)
+    catalog.changed(db, table)  # indexes that others made a moment ago count as well
     info = catalog.table(db, table)
     index = find(info, name)
     spec = read_spec(index.definition, info.schema, info.name, info.extension_schema, vector_columns(info))

@@ -14,25 +14,30 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from . import errors
+    from .build import Build, build
     from .catalog.read import table
     from .compare import Comparison, Proof, compare, prove
     from .db import Database, connect, current
     from .dedupe import Groups, duplicates
     from .errors import PgvecError
+    from .index import IndexSpec
     from .load import LoadReport, embed_table, load
     from .overview import tables
     from .panels import panel
     from .search import Explanation, Result, explain, read_plan, search, sql
 
 __all__ = [
+    "Build",
     "Comparison",
     "Database",
     "Explanation",
     "Groups",
+    "IndexSpec",
     "LoadReport",
     "PgvecError",
     "Proof",
     "Result",
+    "build",
     "compare",
     "connect",
     "current",
@@ -53,14 +58,17 @@ __all__ = [
 _MODULES = MappingProxyType(
     {
         "Comparison": "compare",
+        "Build": "build",
         "Database": "db",
         "Explanation": "search",
         "Groups": "dedupe",
+        "IndexSpec": "index",
         "LoadReport": "load",
         "PgvecError": "errors",
         "Proof": "compare",
         "Result": "search",
         "compare": "compare",
+        "build": "build",
         "connect": "db",
         "current": "db",
         "duplicates": "dedupe",

@@ -18,6 +18,7 @@ from pgvec_magic.cell import (
     complete,
     parse_connect,
     parse_embed,
+    parse_index,
     parse_load,
     parse_panel,
     parse_plan,
@@ -59,6 +60,7 @@ LINE_MAGICS: dict[str, Any] = {
     "vload": parse_load,
     "vembed": parse_embed,
     "vpanel": parse_panel,
+    "vindex": parse_index,
 }
 
 
@@ -540,6 +542,9 @@ def test_completion_of_the_other_magics() -> None:
     assert complete("vload", "docs sam") == Completion("source", "sam", (), "docs")
     assert complete("vload", "docs a.csv --embedder ") == Completion("embedder", "", (), "docs")
     assert complete("vload", "docs a.csv b") == Completion("nothing", "", (), "docs")
+    assert complete("vindex", "re") == Completion("choice", "re", ("reindex",))
+    assert complete("vindex", "build do") == Completion("table", "do")
+    assert complete("vindex", "build docs --method i") == Completion("choice", "i", ("ivfflat",), "docs")
 
 
 @given(st.text(st.sampled_from("docs -k=\"' :,qv5"), max_size=20), st.sampled_from(sorted(MAGICS)))

@@ -2,60 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 
+from ..index import FORMS, METHODS
 from ..metric import METRICS
 from ..query import MODES, STRATEGIES
 from . import readers
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option, or a word that stands by its place: how it is written, read, shown and completed.
-
-    ``value`` stands for its value in the help and is empty for a flag; ``commas`` splits what is written at commas;
-    ``variable`` takes ``:name`` only; ``completes`` says what the value is one of, where ``choices`` does not.
-    """
-
-    name: str
-    field: str
-    value: str
-    help: str
-    read: Callable[[object], object] = readers.text
-    choices: tuple[str, ...] = ()
-    repeats: bool = False
-    commas: bool = False
-    variable: bool = False
-    completes: str = ""
-
-    @property
-    def synopsis(self) -> str:
-        """The option as a synopsis shows it, such as ``[-k N]``."""
-        return f"[{self.name}{' ' if self.value else ''}{self.value}]{'…' if self.repeats else ''}"
-
-
-@dataclass(frozen=True, slots=True)
-class Magic:
-    """A magic: its words by place, its options, and whether a text may follow them or stand in the cell below.
-
-    ``required`` is how many of the words must be there; ``body`` says what stands in the cell, empty for a line magic.
-    """
-
-    name: str
-    about: str
-    words: tuple[Option, ...]
-    required: int
-    options: tuple[Option, ...]
-    examples: tuple[str, ...]
-    body: str = ""
-    text: bool = False
-
-    def option(self, name: str) -> Option | None:
-        """Return the option that is written so, or None."""
-        return next((option for option in self.options if option.name == name), None)
-
+from .option import Magic, Option
 
 _TABLE = Option("TABLE", "table", "TABLE", "the table, as name or schema.name", completes="table")
 _OUTPUT = Option("-o", "output", "NAME", "also bind the result to this variable", readers.identifier)
@@ -294,6 +248,42 @@ VPANEL = Magic(
     ("%vpanel plan", "%vpanel plan docs", "%vpanel plan :slow"),
 )
 
+INDEX_WORDS = ("list", "build", "reindex", "drop")
+VINDEX = Magic(
+    "vindex",
+    "Work on the vector indexes of a table: list them, build one, rebuild one while it is used, or drop one. A build "
+    "shows its progress, and an interrupt cancels it on the server.",
+    (Option("WORD", "word", "WORD", "what to do", choices=INDEX_WORDS, open=True), _TABLE),
+    1,
+    (
+        _column("--column", "column", "the vector column"),
+        _choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's other index, or cosine"),
+        _choice("--method", "method", METHODS, "the kind of index (hnsw)"),
+        _choice("--as", "form", FORMS, "how the vectors stand in it (vector)"),
+        _whole("--keep", "kept", "of a subvector, the first N dimensions"),
+        _whole("--m", "m", "HNSW: links a row has in each layer (16)"),
+        _whole("--ef-construction", "ef_construction", "HNSW: candidates for these links (64)"),
+        _whole("--lists", "lists", "IVFFlat: how many lists (a thousandth of the rows)"),
+        Option("--where", "where", "SQL", 'only rows for which this holds, in "…"', completes="column"),
+        Option("--name", "name", "N", "the name of the index"),
+        _flag("--concurrently", "concurrently", "let others write meanwhile, which takes longer"),
+        Option("--memory", "memory", "SIZE", "maintenance_work_mem, such as 2GB (what it takes)", readers.anything),
+        _whole("--workers", "workers", "processes that help (as many as there are processors)"),
+        _flag("--background", "background", "return the build at once, to be waited for or canceled"),
+        _OUTPUT,
+        _CONNECTION,
+    ),
+    (
+        "%vindex docs",
+        "%vindex build docs",
+        "%vindex build docs --method ivfflat --lists 100 --metric l2",
+        '%vindex build docs --as halfvec --concurrently --where "tenant = 3" --name docs_tenant_3',
+        "%vindex build docs --background -o build",
+        "%vindex reindex docs --name docs_embedding_idx",
+        "%vindex drop docs --name docs_embedding_idx",
+    ),
+)
+
 MAGICS: Mapping[str, Magic] = MappingProxyType(
-    {m.name: m for m in (VCONNECT, VTABLES, VLOAD, VEMBED, VSEARCH, VSQL, VPLAN, VPANEL)}
+    {m.name: m for m in (VCONNECT, VTABLES, VLOAD, VEMBED, VSEARCH, VSQL, VPLAN, VINDEX, VPANEL)}
 )

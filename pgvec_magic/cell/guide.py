@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .grammar import MAGICS, Magic, Option
+from .grammar import MAGICS
+from .option import Magic, Option
 
 _WIDTH = 79
 _PIECE = re.compile(r'(?:-{1,2}[A-Za-z][\w-]*=)?"[^"]*(?:"|$)|[^\s"]\S*')
@@ -65,8 +66,8 @@ def complete(magic: str, before: str) -> Completion:
     typing = bool(pieces) and (not before[-1].isspace() or _OPEN.fullmatch(pieces[-1]) is not None)
     fragment = pieces.pop() if typing else ""
     words, waiting, ended = _behind(known, pieces)
-    has_table = any(word.field == "table" for word in known.words[:1])
-    table = words[0].strip('"') if words and has_table else None
+    at = next((i for i, word in enumerate(known.words) if word.field == "table"), len(words))
+    table = words[at].strip('"') if at < len(words) else None
     written = None if waiting or ended else _WRITTEN.match(fragment)
     if written:
         waiting, fragment = known.option(written[1]), fragment[written.end() :]

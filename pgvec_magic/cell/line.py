@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import UsageError, did_you_mean
 from ..sqltext import undefined
-from .grammar import Magic, Option
+from .option import Magic, Option
 
 VARIABLE = re.compile(r":([^\W\d]\w*)")
 _OPTION = re.compile(r"(--?[^\W\d_][^\s=]*)(=?)")
@@ -154,7 +154,7 @@ def _converted(option: Option, value: object, shown: str) -> object:
     except ValueError as error:
         held = f", {_kind(value)}," if shown.startswith(":") else ""
         raise UsageError(f"{option.name}: {shown}{held} is not {error}") from None
-    if option.choices and read not in option.choices:
+    if option.choices and not option.open and read not in option.choices:
         choices = ", ".join(option.choices)
         raise UsageError(f"{option.name}: {read!r} is not one of {choices}", did_you_mean(str(read), option.choices))
     return read

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import UsageError, did_you_mean
 from ..query import Search
 from ..sqltext import placeholders, undefined
 from . import readers
 from .condition import check_unquoted
-from .grammar import VCONNECT, VEMBED, VLOAD, VPANEL, VPLAN, VSEARCH, VSQL, VTABLES
+from .grammar import INDEX_WORDS, VCONNECT, VEMBED, VINDEX, VLOAD, VPANEL, VPLAN, VSEARCH, VSQL, VTABLES
 from .line import VARIABLE, Line, read
 
 Namespace = Mapping[str, object]
@@ -118,6 +118,18 @@ class PanelRequest:
     output: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class IndexRequest:
+    """What ``%vindex`` asks for: ``word`` is what to do with the table's indexes, ``options`` what the line gives."""
+
+    word: str
+    table: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    background: bool = False
+    connection: str | None = None
+    output: str | None = None
+
+
 def parse_connect(line: str, namespace: Namespace) -> ConnectRequest:
     """Read a line of ``%vconnect``; UsageError when it cannot be meant."""
     given = read(VCONNECT, _with_quotes(_unsilenced(line)), namespace)
@@ -194,6 +206,31 @@ def parse_panel(line: str, namespace: Namespace) -> PanelRequest:
     """Read a line of ``%vpanel``; UsageError when it cannot be meant."""
     given = read(VPANEL, _unsilenced(line), namespace)
     return PanelRequest(**_words(given, "panel", "about"), **given.values)
+
+
+def parse_index(line: str, namespace: Namespace) -> IndexRequest:
+    """Read a line of ``%vindex``; UsageError when it cannot be meant, such as an option that its word does not take."""
+    given = read(VINDEX, _unsilenced(line), namespace)
+    words = [str(word) for word in given.words]
+    if len(words) == 1 and words[0] not in INDEX_WORDS:
+        words.insert(0, "list")
+    if words[0] not in INDEX_WORDS:
+        raise UsageError(f"%vindex has no word {words[0]!r}", did_you_mean(words[0], INDEX_WORDS))
+    if len(words) == 1:
+        raise UsageError("%vindex needs TABLE", f"write it as %vindex {words[0]} docs")
+    request, options = _divided(given.values, "connection", "output", "background")
+    _check_taken(words[0], {**options, **({"background": True} if "background" in request else {})})
+    return IndexRequest(words[0], words[1], options, **request)
+
+
+_TAKEN = {"list": (), "drop": ("name",), "reindex": ("name", "memory", "workers", "background")}
+
+
+def _check_taken(word: str, given: Mapping[str, object]) -> None:
+    """UsageError for an option that means nothing with this word; ``build`` takes all."""
+    for option in VINDEX.options:
+        if word in _TAKEN and option.field in given and option.field not in _TAKEN[word]:
+            raise UsageError(f"%vindex {word} takes no {option.name}", "%vindex build does")
 
 
 def _with_quotes(line: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import QueryError, UsageError
+from ..errors import PgvecError, QueryError, UsageError
 from ..query import Query
 from ..sqltext import check_readonly, statements
 from . import embedded as embedded_server
@@ -43,13 +44,18 @@ class Database:
         embedded: bool = False,
         role: str | None = None,
         session: Mapping[str, str] | None = None,
+        heard: Callable[[str], None] | None = None,
     ) -> None:
-        """Connect; ConnectError. ``source`` is asked at each connecting, for a server may come back elsewhere."""
+        """Connect; ConnectError. ``source`` is asked at each connecting, for a server may come back elsewhere.
+
+        ``heard`` is called with each notice as it comes, by the thread that waits for the server.
+        """
         self.name, self.readonly, self.timeout, self.embedded = name, readonly, timeout, embedded
         self._identity = identity(role, session)
         self.cache: dict[str, Any] = {}
         self._source = source
-        self._link = Link(source)
+        self._link = Link(source, heard)
+        self._last: list[Callable[[], None]] = []
         self._worker = Worker(f"pgvec-{name}", self._link.cancel, self._link.hang_up)
         # Once: by close(), when nobody refers to this any more, or when the interpreter ends.
         self._finish = weakref.finalize(self, _end, self._worker, self._link, embedded)
@@ -123,7 +129,7 @@ class Database:
         """Stop what this connection runs, which raises QueryError there; harmless when it runs nothing."""
         self._worker.stop()
 
-    def clone(self, name: str | None = None) -> Database:
+    def clone(self, name: str | None = None, heard: Callable[[str], None] | None = None) -> Database:
         """Open another connection to the same place, for work beside this one; close it when done."""
         return Database(
             name or f"{self.name} (clone)",
@@ -133,10 +139,18 @@ class Database:
             embedded=self.embedded,
             role=self.role,
             session=self.session,
+            heard=heard,
         )
+
+    def before_close(self, work: Callable[[], None]) -> None:
+        """Have ``work`` done before ``close`` ends the connection, once; its errors are nobody's any more."""
+        self._last.append(work)
 
     def close(self) -> None:
         """Stop what runs, close the connection and end its thread; harmless when it is closed."""
+        while self._last and not self.closed:
+            with contextlib.suppress(PgvecError):
+                self._last.pop()()
         self._finish()
 
     def check_identity(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from ..errors import ConnectError
-from . import failures, values
+from . import failures, notices, values
 from .canceling import canceler
 from .columns import Readers, keep_what_python_cannot_hold
 from .sources import Source
@@ -76,11 +76,13 @@ class Place:
 class Link:
     """A connection of psycopg2's in autocommit; ``cancel`` and ``hang_up`` may come from any thread.
 
-    ``in_block`` tells whether a BEGIN waits for its COMMIT, ``aborted`` whether for its ROLLBACK only.
+    ``in_block`` tells whether a BEGIN waits for its COMMIT, ``aborted`` whether for its ROLLBACK only. ``heard`` is
+    called with each notice as it comes.
     """
 
-    def __init__(self, source: Callable[[], Source]) -> None:
-        self._source = source
+    def __init__(self, source: Callable[[], Source], heard: Callable[[str], None] | None = None) -> None:
+        self._source, self._heard = source, heard
+        self._ear: object = None
         self._connection: psycopg2.extensions.connection | None = None
         self._cancel: Callable[[], None] = lambda: None
         self._readers = Readers()
@@ -94,8 +96,8 @@ class Link:
 
     @property
     def process(self) -> int | None:
-        """The number of the server's process, as whoever let this connection in told it."""
-        return self._connection.info.backend_pid if self._connection is not None else None
+        """The number of the server's process as whoever answers there gave it: a pooler's is another one."""
+        return None if self._connection is None or self.lost else self._connection.info.backend_pid
 
     def open(self, check: Callable[[], None]) -> None:
         """Connect, anew if need be; ConnectError with what to do. ``check`` raises to end a wait."""
@@ -103,6 +105,8 @@ class Link:
         self._connection = _connect(self._source, check)
         self._cancel = canceler(self._connection)
         self._readers = Readers()
+        if self._heard:
+            self._ear = notices.follow(self._connection, self._heard)
         info = self._connection.info
         self.place = Place(info.user, info.host, info.port, info.dbname)
 
@@ -142,7 +146,7 @@ class Link:
             finally:
                 self._note_block(connection)
             columns = tuple([column.name for column in cursor.description or ()])
-            return Rows(columns, rows, cursor.statusmessage or "", _notices(connection), seconds)
+            return Rows(columns, rows, cursor.statusmessage or "", self._said(connection), seconds)
 
     def copy(self, copy: Copy, check: Callable[[], None]) -> Rows:
         """Run a COPY FROM STDIN; raises what its stream raises, or ``check`` between two reads, else QueryError."""
@@ -190,6 +194,14 @@ class Link:
         assert self._connection is not None, "a link is opened before anything is sent"
         self._connection.notices.clear()
         return self._connection
+
+    def _said(self, connection: psycopg2.extensions.connection) -> tuple[str, ...]:
+        """Return the notices of the statement; whoever wants to hear of them and could not meanwhile is told now."""
+        said = _notices(connection)
+        if self._heard and self._ear is None:
+            for notice in said:
+                self._heard(notice)
+        return said
 
     def _note_block(self, connection: psycopg2.extensions.connection) -> None:
         """Remember whether a block is open; when the link was lost, whether one was."""

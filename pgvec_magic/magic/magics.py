@@ -162,6 +162,17 @@ class PgvecMagics(Magics):
             raise UsageError("no cell has shown a plan yet", hint)
         return found
 
+    @line_magic
+    @no_var_expand
+    def vindex(self, line: str) -> object:
+        """Work on vector indexes."""
+        from .. import db
+        from .indexes import do
+
+        asked = cell.parse_index(line, self._names)
+        done = do(db.get(asked.connection), asked, in_notebook=hasattr(self.shell, "kernel"))
+        return self._kept(asked.output, done)
+
     @property
     def _names(self) -> dict[str, Any]:
         assert self.shell is not None, "magics are registered with a shell"
@@ -226,5 +237,5 @@ def _password_note(line: str, asked: cell.ConnectRequest) -> tuple[str, ...]:
 
 
 # The help of a magic is made of its grammar, so that it cannot be wrong.
-for _magic in ("vconnect", "vtables", "vload", "vembed", "vsearch", "vsql", "vplan", "vpanel"):
+for _magic in ("vconnect", "vtables", "vload", "vembed", "vsearch", "vsql", "vplan", "vindex", "vpanel"):
     getattr(PgvecMagics, _magic).__doc__ = cell.usage(_magic)

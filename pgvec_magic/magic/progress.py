@@ -1,24 +1,24 @@
-"""Progress of a load: one line that is rewritten in place, in a notebook or in a terminal."""
+"""Progress of long work: one line that is rewritten in place, in a notebook or in a terminal."""
 
 from __future__ import annotations
 
 import sys
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 SECONDS_BETWEEN = 0.2
 
 
-class LoadProgress:
-    """Called with rows done, rows in all (or None) and seconds so far; the line is gone when the load is."""
+class ProgressLine:
+    """A line that is rewritten in place a few times a second; it is gone when the work is."""
 
     def __init__(self, *, in_notebook: bool) -> None:
         self._in_notebook = in_notebook
         self._handle: Any = None
         self._shown_at = 0.0
 
-    def __enter__(self) -> LoadProgress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -27,16 +27,16 @@ class LoadProgress:
         if self._shown_at and (error is None or not self._in_notebook):  # how far it came is worth keeping
             self._show("")
 
-    def __call__(self, done: int, total: int | None, seconds: float) -> None:
-        """Show where a load stands, a few times a second."""
+    def show(self, line: str) -> None:
+        """Show a line, unless another one was shown just now."""
         if time.monotonic() - self._shown_at >= SECONDS_BETWEEN:
             self._shown_at = time.monotonic()
-            self._show(_line(done, total, seconds))
+            self._show(line)
 
     def _show(self, line: str) -> None:
         if not self._in_notebook:
             if sys.stderr.isatty():
-                print(f"\r{line:<79}", end="" if line else "\r", file=sys.stderr, flush=True)
+                print(f"\r{line[:79]:<79}", end="" if line else "\r", file=sys.stderr, flush=True)
             return
         from IPython.display import display
 
@@ -45,6 +45,14 @@ class LoadProgress:
             self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:
             self._handle.update(bundle, raw=True)
+
+
+class LoadProgress(ProgressLine):
+    """Called with rows done, rows in all (or None) and seconds so far."""
+
+    def __call__(self, done: int, total: int | None, seconds: float) -> None:
+        """Show where a load stands."""
+        self.show(_line(done, total, seconds))
 
 
 def _line(done: int, total: int | None, seconds: float) -> str:

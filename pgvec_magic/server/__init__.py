@@ -10,5 +10,6 @@ with the same password; that path is written by the book and untested.
 from __future__ import annotations
 
 from .lifecycle import Server, start
+from .settings import Machine, this_machine
 
-__all__ = ["Server", "start"]
+__all__ = ["Machine", "Server", "start", "this_machine"]

@@ -1,0 +1,56 @@
+"""What an option and a magic are; the table of them is in ``grammar``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import readers
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option, or a word that stands by its place: how it is written, read, shown and completed.
+
+    ``value`` stands for its value in the help and is empty for a flag; ``commas`` splits what is written at commas;
+    ``variable`` takes ``:name`` only; ``completes`` says what the value is one of, where ``choices`` does not; ``open``
+    takes other values than the ``choices`` too.
+    """
+
+    name: str
+    field: str
+    value: str
+    help: str
+    read: Callable[[object], object] = readers.text
+    choices: tuple[str, ...] = ()
+    repeats: bool = False
+    commas: bool = False
+    variable: bool = False
+    completes: str = ""
+    open: bool = False
+
+    @property
+    def synopsis(self) -> str:
+        """The option as a synopsis shows it, such as ``[-k N]``."""
+        return f"[{self.name}{' ' if self.value else ''}{self.value}]{'…' if self.repeats else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Magic:
+    """A magic: its words by place, its options, and whether a text may follow them or stand in the cell below.
+
+    ``required`` is how many of the words must be there; ``body`` says what stands in the cell, empty for a line magic.
+    """
+
+    name: str
+    about: str
+    words: tuple[Option, ...]
+    required: int
+    options: tuple[Option, ...]
+    examples: tuple[str, ...]
+    body: str = ""
+    text: bool = False
+
+    def option(self, name: str) -> Option | None:
+        """Return the option that is written so, or None."""
+        return next((option for option in self.options if option.name == name), None)

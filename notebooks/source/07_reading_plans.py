@@ -11,9 +11,9 @@
 # one that does not has a `Seq Scan` under a `Sort`.
 #
 # **How a visit goes.** *Predict* before you run the cell: will the index be used, and how many rows will come? Run it.
-# Look at the picture and the table, and read what was found. Then change the statement in the same cell and run it again, until nothing
-# is found any more. Each patient's solution is folded below it.
-
+# Look at the picture and the table, and read what was found. Then change the statement in the same cell and run it
+# again, until nothing is found any more. Each patient's solution is folded below it.
+#
 # **The patients' table** is `clinic`: 12,000 tickets and articles of a help desk, with an HNSW index for the cosine
 # distance, `<=>`, and an ordinary index for the tenant.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..sqltext import Token
 from .clauses import Select, levels, selects, split
@@ -64,9 +65,14 @@ class Order:
 
 def order(sql: str, operator: str | None = None) -> Order | None:
     """Return the order by a distance if just one SELECT has one (of this operator); None where it is not certain."""
-    found = [each for select in selects(sql) if (each := _order(select))]
-    found = [each for each in found if operator in (None, each.distance.operator)]
+    found = [each for each in orders(sql) if operator in (None, each.distance.operator)]
     return found[0] if len(found) == 1 else None
+
+
+@lru_cache(maxsize=1)  # what is found of one plan asks about one statement, again and again
+def orders(sql: str) -> tuple[Order, ...]:
+    """Return the orders by a distance that the SELECTs of a statement have, the outermost first."""
+    return tuple(each for select in selects(sql) if (each := _order(select)))
 
 
 def _order(select: Select) -> Order | None:

@@ -12,7 +12,7 @@ from . import grouping
 from .found import MOST_PAIRS, Found, Pair
 from .grouping import Group
 from .groups import Groups
-from .rows import Count, Source
+from ..rows import Count, Source
 
 if TYPE_CHECKING:
     import pandas as pd

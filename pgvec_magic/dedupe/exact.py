@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from . import near, projection
 from .found import Found, Pair, check_count
 from .projection import Projection
-from .rows import ASKED, Count, Key, Source
+from ..rows import ASKED, Count, Key, Source
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,8 +7,8 @@ import sys
 import time
 
 MODULES = (
-    *("starting", "cell", "loading", "filtered", "interrupt", "answers"),
-    *("helpdesk", "embedding", "embedding_table", "duplicates", "watching"),
+    *("starting", "cell", "loading", "filtered", "auto", "interrupt", "answers"),
+    *("helpdesk", "embedding", "embedding_table", "duplicates", "watching", "plans"),
 )
 
 

@@ -1,9 +1,9 @@
-"""Filtered searches with the defaults, beside the exact answer: recall, missing rows, and what either way costs.
+"""Filtered searches with the defaults, beside the exact answer: recall and missing rows.
 
 30,000 × 64 in 100 clusters; the queries are new points of the same clusters. A filter has nothing to do with the
 clusters (``independent``), keeps those around the query's own (``near``), or keeps others only (``far``: then the walk
 begins among rows that the filter removes, and the nearest that it leaves are nearly alike, which is hard).
-``python -m benchmarks.filtered`` also prints the times from which EXACT_ROWS and WALK_COST of query.scan are taken.
+Their times, on more rows and beside every other way, are those of benchmarks.auto.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from .place import database
 ROWS, DIMENSIONS, CLUSTERS, QUERIES, K = 30_000, 64, 100, 40, 10
 PERCENTS = (0.5, 1, 5, 30, 100)
 KINDS = ("independent", "near", "far")
-TIMED_PERCENTS = (0.5, 1, 2, 5, 10, 20, 30, 50, 100)
 TABLE = f"""
 CREATE TABLE points (id int PRIMARY KEY, spread int, cluster int, embedding vector({DIMENSIONS}) NOT NULL)
 """
@@ -100,36 +99,6 @@ def _recall(found: Result, exact: Result) -> float:
     return sum(distance <= within for distance in found.column("distance")) / len(exact)
 
 
-def _timings(db: Database, queries: list[tuple[np.ndarray, int]]) -> Iterator[str]:
-    """Median over queries of the best of five rounds of either way, in turn."""
-    for kind in KINDS:
-        for percent in TIMED_PERCENTS:
-            times: dict[str, list[float]] = {"exact": [], "iterative": [], "auto": []}
-            recalls: dict[str, list[float]] = {"iterative": [], "auto": []}
-            for case in _cases(queries[:12], kind, percent):
-                found = {way: _timed(db, case, way) for way in times}
-                for way in recalls:
-                    recalls[way].append(_recall(found[way], found["exact"]))
-                for way in times:
-                    times[way].append(min(_timed(db, case, way).seconds for _ in range(5)))
-            shown = "  ".join(f"{way} {statistics.median(seconds) * 1000:6.2f} ms" for way, seconds in times.items())
-            reached = "  ".join(f"{way} {statistics.mean(each):.3f}" for way, each in recalls.items())
-            yield f"{kind:12} {percent:5g} %  {shown}  recall@{K}: {reached}"
-
-
-def _timed(db: Database, case: Case, way: str) -> Result:
-    return search(db, "points", vector=case.vector, where=case.where, k=K, strategy=way)
-
-
-def main() -> None:
-    """Print the figures, then the times of both ways."""
-    with database() as (db, _):
-        queries = _fill(db)
-        for percent in PERCENTS:
-            print(*_figure(db, queries, percent), sep="  |  ")
-        for line in _timings(db, queries):
-            print(line, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    for row in figures():
+        print(*row, sep=" | ")

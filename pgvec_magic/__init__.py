@@ -15,20 +15,25 @@ if TYPE_CHECKING:
 
     from . import errors
     from .catalog.read import table
+    from .compare import Comparison, Proof, compare, prove
     from .db import Database, connect, current
     from .dedupe import Groups, duplicates
     from .errors import PgvecError
     from .load import LoadReport, embed_table, load
     from .overview import tables
+    from .panels import panel
     from .search import Explanation, Result, explain, read_plan, search, sql
 
 __all__ = [
+    "Comparison",
     "Database",
     "Explanation",
     "Groups",
     "LoadReport",
     "PgvecError",
+    "Proof",
     "Result",
+    "compare",
     "connect",
     "current",
     "duplicates",
@@ -36,6 +41,8 @@ __all__ = [
     "errors",
     "explain",
     "load",
+    "panel",
+    "prove",
     "read_plan",
     "search",
     "sql",
@@ -45,18 +52,23 @@ __all__ = [
 
 _MODULES = MappingProxyType(
     {
+        "Comparison": "compare",
         "Database": "db",
         "Explanation": "search",
         "Groups": "dedupe",
         "LoadReport": "load",
         "PgvecError": "errors",
+        "Proof": "compare",
         "Result": "search",
+        "compare": "compare",
         "connect": "db",
         "current": "db",
         "duplicates": "dedupe",
         "embed_table": "load",
         "explain": "search",
         "load": "load",
+        "panel": "panels",
+        "prove": "compare",
         "read_plan": "search",
         "search": "search",
         "sql": "search",

@@ -38,11 +38,16 @@ class ConnectError(PgvecError):
 
 
 class QueryError(PgvecError):
-    """Postgres refused a statement; ``sqlstate`` is its five-character code, or None for a lost link."""
+    """Postgres refused a statement; ``sqlstate`` is its five-character code, or None for a lost link.
 
-    def __init__(self, message: str, hint: str | None = None, *, sqlstate: str | None = None) -> None:
+    ``rule`` is the entry of docs/findings.md that says more of it, such as ``R28``, where there is one.
+    """
+
+    def __init__(
+        self, message: str, hint: str | None = None, *, sqlstate: str | None = None, rule: str | None = None
+    ) -> None:
         super().__init__(message, hint)
-        self.sqlstate = sqlstate
+        self.sqlstate, self.rule = sqlstate, rule
 
 
 class EmbedError(PgvecError):

@@ -21,13 +21,18 @@ from pgvec_magic.db import Database
 PLANS = Path(__file__).parent / "plans"
 TABLE = (PLANS / "docs.sql").read_text("utf-8")
 V = np.array([1, 2, 3], np.float32)
+# What makes a server share the work of small tables among processes.
+FORCED = """
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+SET min_parallel_index_scan_size = 0; SET max_parallel_workers_per_gather = 2"""
 
 
 @dataclass(frozen=True)
 class Case:
     """A query, and what is done before it; ``servers`` are the major versions on which it is what it is, empty: all.
 
-    Of a healthy one ``also`` are rules that are right in what they say of it, but not what it is here for.
+    ``prepared`` is done in the session that explains. Of a healthy one ``also`` are rules that are right in what they
+    say of it, but not what it is here for.
     Of a sick one ``rule`` is the first finding, and it goes when ``cure`` is run, or with the statement ``mended``, or
     with ``cured_settings``.
     """
@@ -35,6 +40,7 @@ class Case:
     name: str
     sql: str
     before: str = ""
+    prepared: str = ""
     settings: dict[str, str] = field(default_factory=dict)
     servers: tuple[int, ...] = ()
     also: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from psycopg2.extensions import connection
 from pgvec_magic import catalog
 from pgvec_magic.db import Database, connect
 from pgvec_magic.query import bm25 as bm25_sql
-from pgvec_magic.search import search, sql
+from pgvec_magic.search import explain, search, sql
 from pgvec_magic.search.result import Result
 
 WORDS = [f"w{i}" for i in range(60)]
@@ -443,3 +443,23 @@ def test_an_index_of_vectorscale_is_used_and_its_order_put_right(fresh: connecti
         text = "EXPLAIN " + result.sql.replace("%(query vector)s", ":query").replace("%%", "%")
         plan = sql(db, text, vector=near, settings=tuple(by_index.items()))
         assert any("Index Scan using t_i" in line for (line,) in plan.rows)
+
+
+def test_an_index_of_vectorscale_is_diagnosed_as_one_of_vectors(fresh: connection) -> None:
+    fresh.cursor().execute(
+        "CREATE EXTENSION vectorscale;"
+        "CREATE TABLE t AS SELECT i AS id, ARRAY[random(), random(), random()]::vector(3) AS embedding"
+        " FROM generate_series(1, 3000) AS i;"
+        "CREATE INDEX t_i ON t USING diskann (embedding vector_cosine_ops); ANALYZE t"
+    )
+    db, by_index = connected(fresh), [("enable_seqscan", "off")]
+    for order, told in (
+        ("embedding <=> :query", []),
+        ("embedding <-> :query", ["R04"]),
+        ("1 - (embedding <=> :query) DESC", ["R01"]),
+    ):
+        found = explain(db, sql=f"SELECT id FROM t ORDER BY {order} LIMIT 10", vector=[1, 2, 3], settings=by_index)
+        assert [finding.rule for finding in found.findings] == told, repr(found)
+    fresh.cursor().execute("CREATE INDEX t_h ON t USING hnsw (embedding vector_cosine_ops); ANALYZE t")
+    found = explain(db, sql="SELECT id FROM t ORDER BY embedding <=> :query LIMIT 10", vector=[1, 2, 3])
+    assert [finding.rule for finding in found.findings] == ["R31"]

@@ -12,12 +12,14 @@ from pgvec_magic.cell import (
     ConnectRequest,
     EmbedRequest,
     LoadRequest,
+    PanelRequest,
     SearchRequest,
     TablesRequest,
     complete,
     parse_connect,
     parse_embed,
     parse_load,
+    parse_panel,
     parse_plan,
     parse_search,
     parse_sql,
@@ -39,6 +41,7 @@ NAMES: dict[str, Any] = {
     "least": 100,
     "v": VECTOR,
     "ids": [3, "a,b"],
+    "slow": object(),
     "number": np.int64(4),
     "scalar": np.array(4),
     "ratio": np.float32(0.5),
@@ -55,6 +58,7 @@ LINE_MAGICS: dict[str, Any] = {
     "vtables": parse_tables,
     "vload": parse_load,
     "vembed": parse_embed,
+    "vpanel": parse_panel,
 }
 
 
@@ -541,3 +545,15 @@ def test_completion_of_the_other_magics() -> None:
 @given(st.text(st.sampled_from("docs -k=\"' :,qv5"), max_size=20), st.sampled_from(sorted(MAGICS)))
 def test_completion_is_never_at_a_loss(before: str, magic: str) -> None:
     assert before.endswith(complete(magic, before).fragment)
+
+
+def test_a_panel_is_named_and_shows_a_table_or_what_a_variable_holds() -> None:
+    assert parse_panel("plan", NAMES) == PanelRequest("plan")
+    assert parse_panel('plan "my docs" -c shop -o kept;', NAMES) == PanelRequest("plan", "my docs", "shop", "kept")
+    assert parse_panel("plan :slow", NAMES).about is NAMES["slow"]
+    with pytest.raises(UsageError, match="'map' is not one of plan"):
+        parse_panel("map docs", NAMES)
+    with pytest.raises(UsageError, match="needs PANEL"):
+        parse_panel("", NAMES)
+    assert complete("vpanel", "p").candidates == ("plan",)
+    assert (complete("vpanel", "plan do").kind, complete("vpanel", "plan do").fragment) == ("table", "do")

@@ -11,13 +11,17 @@ import pytest
 from psycopg2.extensions import connection, make_dsn
 
 from pgvec_magic.db import Database, connect, failures
+from pgvec_magic.diagnose.catalogue import rules
 from pgvec_magic.errors import QueryError
 from pgvec_magic.query import Query
 
 Setting = tuple[str, str]
 TABLE = """
 CREATE TABLE IF NOT EXISTS t
-(id int, v vector(3), h halfvec(3), any_v vector, wide vector(2001), j jsonb, f float8[])
+(id int, v vector(3), h halfvec(3), any_v vector, wide vector(2001), j jsonb, f float8[]);
+CREATE OR REPLACE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql
+AS 'BEGIN PERFORM pg_sleep(0.1); RETURN 1; END';
+TRUNCATE t; INSERT INTO t (id, v, h) VALUES (1, '[1,2,3]', '[1,2,3]')
 """
 
 # What fails, and the SQLSTATE and the hint that it gives; the settings come with the statement.
@@ -44,6 +48,27 @@ FAILURES: Mapping[str, tuple[str, str, str, tuple[Setting, ...]]] = {
         (("search_path", "pg_catalog"),),
     ),
     "neither side typed": ("SELECT '[1]' <=> '[2]'", "42725", "::vector", ()),
+    "a class that IVFFlat lacks": ("CREATE INDEX ON t USING ivfflat (v vector_l1_ops)", "42704", "USING hnsw", ()),
+    "no syntax of a tsquery": ("SELECT to_tsquery('simple', 'read a csv:')", "42601", "websearch_to_tsquery", ()),
+    "a deep tsquery": ("SELECT (repeat('!', 2000) || 'a')::tsquery", "XX000", "fewer words", ()),
+    "a long tsquery": (
+        "SELECT (SELECT string_agg('w' || i, ' & ') FROM generate_series(1, 60000) i)::tsquery",
+        "54001",
+        "fewer words",
+        (),
+    ),
+    "a text too long for a tsquery": (
+        "SELECT websearch_to_tsquery('simple', (SELECT string_agg('w' || i, ' ') FROM generate_series(1, 200000) i))",
+        "54000",
+        "fewer words",
+        (),
+    ),
+    "a build that takes too long": (
+        "CREATE UNIQUE INDEX ON t (slow(id))",
+        "57014",
+        "statement_timeout = 0",
+        (("statement_timeout", "20"),),
+    ),
     "no default operator class": ("CREATE INDEX ON t USING hnsw (v)", "42704", "such as vector_cosine_ops", ()),
     "unknown operator class": ("CREATE INDEX ON t USING hnsw (v vector_cos_ops)", "42704", "TYPE_METRIC_ops", ()),
     "operator class of another type": (
@@ -125,6 +150,169 @@ def test_a_usual_failure_says_what_to_do(
     assert f"[SQLSTATE {code}]" in caught.value.message
     assert re.search(hint, caught.value.hint or ""), caught.value
     assert len(str(caught.value)) < 700
+    rule = caught.value.rule
+    assert rule is None or (rule in rules() and caught.value.hint.endswith(f" ({rule})"))
+
+
+# What somebody sent who was told of a rule, the settings with it, and what the hint makes of it.
+MENDED: Mapping[str, tuple[str, str, tuple[Setting, ...], str, tuple[Setting, ...]]] = {
+    "a list beside a vector": (
+        "R06",
+        "SELECT v <=> ARRAY[1,2,3] FROM t",
+        (),
+        "SELECT v <=> ARRAY[1,2,3]::vector FROM t",
+        (),
+    ),
+    "a text beside a vector": (
+        "R06",
+        "SELECT v <=> '[1,2,3]'::text FROM t",
+        (),
+        "SELECT v <=> '[1,2,3]'::text::vector FROM t",
+        (),
+    ),
+    "two texts": ("R06", "SELECT '[1]' <=> '[2]'", (), "SELECT '[1]'::vector <=> '[2]'", ()),
+    "a schema out of sight": (
+        "R06",
+        "SELECT v <=> v FROM public.t",
+        (("search_path", "pg_catalog"),),
+        "SELECT v <=> v FROM public.t",
+        (("search_path", "public"),),
+    ),
+    "no class": (
+        "R26",
+        "CREATE INDEX ON t USING hnsw (v)",
+        (),
+        "CREATE INDEX ON t USING hnsw (v vector_cosine_ops)",
+        (),
+    ),
+    "a class of another type": (
+        "R27",
+        "CREATE INDEX ON t USING hnsw (h vector_cosine_ops)",
+        (),
+        "CREATE INDEX ON t USING hnsw (h halfvec_cosine_ops)",
+        (),
+    ),
+    "a class that IVFFlat lacks": (
+        "R27",
+        "CREATE INDEX ON t USING ivfflat (v vector_l1_ops)",
+        (),
+        "CREATE INDEX ON t USING hnsw (v vector_l1_ops)",
+        (),
+    ),
+    "2,001 dimensions as halves": (
+        "R28",
+        "CREATE INDEX ON t USING hnsw (wide vector_cosine_ops)",
+        (),
+        "CREATE INDEX ON t USING hnsw ((wide::halfvec(2001)) halfvec_cosine_ops)",
+        (),
+    ),
+    "2,001 dimensions as bits": (
+        "R28",
+        "CREATE INDEX ON t USING ivfflat (wide vector_l2_ops)",
+        (),
+        "CREATE INDEX ON t USING hnsw ((binary_quantize(wide)::bit(2001)) bit_hamming_ops)",
+        (),
+    ),
+    "a filter within the index": (
+        "R29",
+        "CREATE INDEX ON t USING hnsw (v vector_l2_ops, id)",
+        (),
+        "CREATE INDEX ON t USING hnsw (v vector_l2_ops); CREATE INDEX ON t (id)",
+        (),
+    ),
+    "another model": ("R55", "INSERT INTO t (v) VALUES ('[1,2]')", (), "INSERT INTO t (v) VALUES ('[1,2,3]')", ()),
+    "no such type": (
+        "R63",
+        "SELECT '[1]'::vector",
+        (("search_path", "pg_catalog"),),
+        "SELECT '[1]'::vector",
+        (("search_path", "pg_catalog, public"),),
+    ),
+    "shared memory": (
+        "R71",
+        "ALTER TABLE t SET (parallel_workers = 1); CREATE INDEX ON t USING hnsw (v vector_l2_ops)",
+        (("maintenance_work_mem", "'2000GB'"), ("max_parallel_maintenance_workers", "1")),
+        "ALTER TABLE t SET (parallel_workers = 1); CREATE INDEX ON t USING hnsw (v vector_l2_ops)",
+        (("maintenance_work_mem", "'2000GB'"), ("max_parallel_maintenance_workers", "0")),
+    ),
+    "fewer lists": (
+        "R73",
+        "CREATE INDEX ON big USING ivfflat (v vector_l2_ops) WITH (lists = 3000)",
+        (("maintenance_work_mem", "'8MB'"),),
+        "CREATE INDEX ON big USING ivfflat (v vector_l2_ops) WITH (lists = 3)",
+        (("maintenance_work_mem", "'8MB'"),),
+    ),
+    "more memory": (
+        "R73",
+        "CREATE INDEX ON big USING ivfflat (v vector_l2_ops) WITH (lists = 20)",
+        (("maintenance_work_mem", "'1MB'"),),
+        "CREATE INDEX ON big USING ivfflat (v vector_l2_ops) WITH (lists = 20)",
+        (("maintenance_work_mem", "'64MB'"),),
+    ),
+    "more time": (
+        "R81",
+        "CREATE INDEX ON t (slow(id))",
+        (("statement_timeout", "20"),),
+        "CREATE INDEX ON t (slow(id))",
+        (("statement_timeout", "0"),),
+    ),
+    "what people write": (
+        "H05",
+        "SELECT to_tsquery('english', replace('how do i read ''csv', ' ', ' | '))",
+        (),
+        "SELECT websearch_to_tsquery('english', 'how do i read ''csv')",
+        (),
+    ),
+    "too many words": (
+        "H07",
+        "SELECT (SELECT string_agg('w' || i, ' & ') FROM generate_series(1, 60000) i)::tsquery",
+        (),
+        "SELECT (SELECT string_agg('w' || i, ' & ') FROM generate_series(1, 200) i)::tsquery",
+        (),
+    ),
+}
+BIG = """CREATE TABLE IF NOT EXISTS big AS
+SELECT array_fill(n, ARRAY[2000])::vector(2000) AS v FROM generate_series(1, 60) n"""
+
+
+@pytest.mark.parametrize(("rule", "sql", "settings", "mended", "mended_settings"), MENDED.values(), ids=MENDED)
+def test_what_the_hint_says_works(
+    here: Database,
+    rule: str,
+    sql: str,
+    settings: tuple[Setting, ...],
+    mended: str,
+    mended_settings: tuple[Setting, ...],
+) -> None:
+    here.run(Query(BIG))
+    with pytest.raises(QueryError) as caught:
+        here.run(Query(sql, settings=settings))
+    assert caught.value.rule == rule
+    here.rehearse([Query(mended, settings=mended_settings)])
+
+
+@pytest.mark.parametrize(
+    ("message", "statement", "rule"),
+    [
+        (
+            "server closed the connection unexpectedly\n\tThis probably means the server terminated abnormally\n"
+            "\tbefore or while processing the request.\n",
+            "create unique index CONCURRENTLY ON t (id)",
+            "R72",
+        ),
+        ("server closed the connection unexpectedly\n", "SELECT 1", None),
+        ("out of memory\nDETAIL:  Failed on request of size 1073741824.\n", "-- again\nREINDEX TABLE t", "R72"),
+        ("out of memory\n", "SELECT 'CREATE INDEX'", None),
+        ("hnsw graph not repaired\n", "VACUUM t", "R78"),
+        ("stack depth limit exceeded\n", "SELECT f()", None),
+        ("canceling statement due to statement timeout\n", "CREATE TABLE indexes AS SELECT 1", None),
+    ],
+)
+def test_what_cannot_be_provoked_is_known_by_its_words(message: str, statement: str, rule: str | None) -> None:
+    import psycopg2
+
+    error = failures.refused(psycopg2.OperationalError(message), statement, 0)
+    assert error.rule == rule
 
 
 def test_without_pgvector_the_hint_says_how_to_get_it(db: Database, raw: connection) -> None:
@@ -166,8 +354,10 @@ def test_every_hint_is_provoked_by_some_test() -> None:
         "current transaction is aborted",
         "COPY",
         "No space left",
+        "server closed",
+        "not repaired",  # by its words alone
     }  # test_db_values.py, test_db_link.py, test_faults.py
-    hints = [hint for pattern, hint in failures._REFUSED if not any(word in pattern for word in elsewhere)]
+    hints = [hint for pattern, hint, *_ in failures._REFUSED if not any(word in pattern for word in elsewhere)]
     assert len(hints) > 20
     shown = [test[2] for test in FAILURES.values()] + re.findall(r'match="([^"]+)"', tests)
     assert [hint for hint in hints if not any(re.search(each, hint) for each in shown)] == []

@@ -817,6 +817,20 @@ def test_a_server_that_recovers_from_a_crash_is_waited_for(own_server: Callable[
     assert value(db.run(Query("SELECT 1", reads=True))) == 1
 
 
+def test_a_build_whose_server_was_killed_is_told_why_it_may_be(own_server: Callable[[], Server]) -> None:
+    running = own_server()
+    db = dbs.connect(running.dsn, name="building")
+    db.run(Query("CREATE TABLE t AS SELECT 1 AS id"))
+    body = "BEGIN PERFORM pg_sleep(9); RETURN 1; END"
+    db.run(Query(f"CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS '{body}'"))
+    killer = threading.Timer(0.3, os.kill, (pid(db), signal.SIGKILL))  # as the kernel does when memory runs out
+    killer.start()
+    with pytest.raises(QueryError, match=r"half the RAM .*\(R72\)$") as caught:
+        db.run(Query("CREATE INDEX ON t (slow(id))"))
+    assert caught.value.rule == "R72"
+    killer.join()
+
+
 # --- PgBouncer in transaction mode
 
 

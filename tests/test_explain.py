@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,7 @@ def test_a_saved_plan_is_read_by_others_and_by_us(db: Database, docs: None, tmp_
     assert [node.details for node in again.plan.nodes] == [node.details for node in found.plan.nodes]
     assert again.fingerprint is None
     page = found.save(str(tmp_path / "plan.html")).read_text()
-    assert page.count("<svg") == 1
+    assert page.count("<svg") == 2
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
     for said in ("docs_hnsw", "hnsw.iterative_scan = off", "ORDER BY", "own ms"):
         assert said in page
@@ -291,3 +292,79 @@ def test_a_plan_is_not_saved_where_there_is_no_folder(tmp_path: Path) -> None:
     found = pv.read_plan((CITUS / "knn.json").read_text())
     with pytest.raises(UsageError, match="no folder"):
         found.save(tmp_path / "missing" / "plan.html")
+
+
+def test_there_are_two_pictures_and_another_name_is_an_error(db: Database, docs: None) -> None:
+    found = pv.explain(db, "docs", vector=V, strategy="ann")
+    assert found.figure().layout.xaxis.title.text == found.figure("icicle").layout.xaxis.title.text == "milliseconds"
+    assert any("share of the time" in words.text for words in found.figure("tree").layout.annotations)
+    with pytest.raises(UsageError, match="no picture 'treee'") as told:
+        found.figure("treee")
+    assert "'tree'" in str(told.value)
+
+
+def test_a_card_tells_rows_against_what_was_expected_but_not_where_no_guess_was_made(db: Database, docs: None) -> None:
+    # a condition on two columns that are the same, which the planner takes for independent ones
+    sql = "SELECT count(*) FROM docs WHERE id % 50 = 7 AND tenant = 7 AND content LIKE 'text %7'"
+    cards = words(pv.explain(db, sql=sql).figure("tree"))
+    assert any(re.search(r"60 rows, \d+ × more than the \d expected · \d+ pages", text) for text in cards), cards
+    cards = words(pv.explain(db, "docs", vector=V, strategy="ann").figure("tree"))
+    assert any(re.search(r"docs_hnsw on docs</b><br>10 rows · \d+ pages", text) for text in cards), cards
+    cards = words(pv.explain(db, sql="SELECT id FROM docs LIMIT 5").figure("tree"))
+    assert any(re.search(r"Scan .*</b><br>5 rows · ", text) for text in cards), cards
+    assert any("cost" in text for text in words(pv.explain(db, "docs", vector=V, analyze=False).figure("tree")))
+
+
+PARALLEL = """
+Gather  (cost=0.00..90.00 rows=900 width=4) (actual time=1.00..12.00 rows=900 loops=1)
+  Workers Planned: 2
+  Workers Launched: 2
+  ->  Parallel Seq Scan on a  (cost=0.00..50.00 rows=300 width=4) (actual time=0.01..10.00 rows=300 loops=3)
+"""
+
+
+def test_a_step_that_several_processes_shared_has_the_range_where_its_time_lies() -> None:
+    cards = words(pv.read_plan(PARALLEL).figure("tree"))
+    assert "<b>Parallel Seq Scan on a</b><br>900 rows, as expected · 3 loops · in parallel: 10 ms to 12 ms" in cards
+    assert sum("in parallel" in text for text in cards) == 1
+
+
+def words(figure: Any) -> list[str]:
+    return [annotation.text for annotation in figure.layout.annotations]
+
+
+def test_what_is_wrong_comes_first_and_is_marked_where_it_is(db: Database, raw: connection, docs: None) -> None:
+    sql = "SELECT id FROM docs WHERE tenant < 40 ORDER BY embedding <-> :query LIMIT 5"
+    found = pv.explain(db, sql=sql, vector=V)
+    (finding,) = found.findings
+    html = found._repr_mimebundle_()["text/html"]
+    assert html.index("▲ warning") < html.index("<svg") < html.index("<table")
+    for said in (finding.rule, finding.title, finding.link, "Fix:", "user-select:all"):
+        assert said in html
+    label = found.plan.nodes[finding.step or 0].label
+    for shown in (html, found.sketch("tree").svg(), repr(found)):
+        assert f"▲ {finding.rule} {label}" in shown
+    healthy = pv.explain(db, sql="SELECT count(*) FROM docs")._repr_mimebundle_()["text/html"]
+    assert "Fix:" not in healthy
+    assert len(html) < 12_000
+
+
+def test_the_picture_of_a_plan_of_very_many_steps_does_not_come_unasked(db: Database, docs: None) -> None:
+    sql = " UNION ALL ".join(["SELECT id FROM docs WHERE id = 1"] * 120)
+    found = pv.explain(db, sql=sql)
+    html = found._repr_mimebundle_()["text/html"]
+    assert "<svg" not in html
+    assert len(html) < 80_000
+    assert "<svg" in found.sketch("tree").svg()
+
+
+def test_findings_fit_any_terminal(db: Database, docs: None) -> None:
+    found = pv.explain(db, sql="SELECT id FROM docs ORDER BY embedding <-> :query LIMIT 5", vector=V)
+    for width in (40, 80, 120):
+        lines = as_text(found._grid(), width).split("\n")
+        assert max(map(len, lines)) <= width
+        at = lines.index("")
+        assert lines[at + 1].startswith("▲ warning R04: ")
+        assert all(line.startswith("  ") for line in lines[at + 2 :])
+        assert any(line.startswith("  → ") for line in lines[at + 2 :])
+        assert sum("R04" in line for line in lines[:at]) == 1

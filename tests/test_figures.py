@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
 import pytest
 
 from pgvec_magic import figures
 
+SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<b>bold</b> <a href='javascript:alert(1)'>x</a> $\\href{x}{y}$ %{x} &lt; \x1b[31m\x00\u202ecod"
 
 
@@ -140,6 +144,113 @@ def test_nothing_is_called_missing_when_both_legs_found_all():
     assert max(figure.layout.yaxis.range) == pytest.approx(2.6)
 
 
+# --- the steps of a plan ----------------------------------------------------------------------------------------------
+
+
+def steps():
+    """A join of a scan that took most of the time, and of a sort of a vector index's rows, one of which never ran."""
+    mark = figures.Mark("R04", "warning", "the operator is not that of the index")
+    return [
+        figures.Step("Hash Join", ["a fact"], 0, 0.0, 100.0, 3.0, took="3 ms", brief=["7 rows"], rows=7),
+        figures.Step("Seq Scan on a", ["b fact"], 1, 0.0, 92.0, 92.0, took="92 ms", rows=100_000, marks=[mark]),
+        figures.Step("Sort", ["c fact"], 1, 92.0, 5.0, 5.0, took="5 ms", rows=10),
+        figures.Step("Index Scan", ["d fact"], 2, 92.0, 0.0, 0.0, is_vector_scan=True, ran=False, brief=["never ran"]),
+    ]
+
+
+def tree(found=None):
+    return figures.tree(found or steps(), unit="the time", title="t").figure()
+
+
+def test_a_card_has_its_share_in_colour_number_and_length():
+    cards, lengths = tree().data
+    assert list(cards.marker.color) == ["#5f6b78", "#b91c1c", "#5f6b78", "rgba(128,128,128,0.18)"]
+    right = cards.base[0] + cards.x[0]
+    assert [base + x for base, x in zip(cards.base, cards.x, strict=True)] == pytest.approx([right] * 4)
+    assert lengths.x[1] / lengths.x[2] == pytest.approx(92 / 5)
+    assert [a.text for a in tree().layout.annotations if "%</b>" in a.text] == [
+        *("<b>3 %</b><br>3 ms", "<b>92 %</b><br>92 ms", "<b>5 %</b><br>5 ms")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("share", "color"), [(0.0, 3), (0.099, 3), (0.1, 2), (0.39, 2), (0.4, 1), (0.89, 1), (0.9, 0), (1.0, 0)]
+)
+def test_the_colours_change_at_10_40_and_90_percent(share, color):
+    from pgvec_magic.figures.tree import HEAT
+
+    found = [figures.Step("a", [], 0, 0.0, 1.0, share), figures.Step("b", [], 1, 0.0, 1.0, 1 - share)]
+    assert tree(found).data[0].marker.color[0] == HEAT[color][1]
+
+
+def test_white_words_are_readable_on_every_card_and_cards_are_seen_on_white_and_black():
+    from pgvec_magic.figures.tree import HEAT
+
+    def light(color):
+        linear = [(v / 12.92 if v <= 0.04 else ((v + 0.055) / 1.055) ** 2.4) for v in color]
+        return sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+
+    for _, color in HEAT:
+        shade = light([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+        assert 1.05 / (shade + 0.05) > 4.5
+        assert (shade + 0.05) / 0.05 > 3
+
+
+def test_what_has_one_step_below_it_has_it_straight_below_and_of_several_each_is_moved():
+    cards = tree().data[0]
+    assert cards.base[0] < cards.base[1] == cards.base[2] == cards.base[3]
+    assert list(cards.y) == [0, 1, 2, 3]
+    many = [figures.Step("a", [], depth, 0.0, 1.0, 0.1) for depth in range(60)]
+    assert set(tree(many).data[0].base) == {0.0}
+    deep = [figures.Step("a", [], depth, 0.0, 1.0, 0.1) for i in range(60) for depth in (i, i)][1:]
+    assert max(tree(deep).data[0].base) < 500
+
+
+def test_lines_are_the_thicker_the_more_rows_went_up_and_dotted_where_none_could():
+    lines = tree().layout.shapes
+    widths = [line.line.width for line in lines]
+    assert widths[0] == widths[1] > widths[2] == widths[3] > widths[4]
+    assert [line.line.dash for line in lines] == [None] * 4 + ["dot"]
+
+
+def test_both_pictures_mark_vector_scans_and_what_is_wrong_with_more_than_colour():
+    for figure in (tree(), figures.icicle(steps(), unit="milliseconds", title="t").figure()):
+        said = words(figure)
+        assert any("◆ vector index" in text for text in said)
+        assert any("▲ R04</" in text and "the operator is not" in text for text in said)
+        assert any("▲ R04 Seq Scan on a" in text for text in said)
+        assert "▲ R04 the operator is not that of the index" in figure.data[0].hovertext[1]
+    assert any("◆ Index Scan" in text for text in words(tree()))
+
+
+def test_every_step_can_be_pointed_at_and_clicked_on_a_page_without_scripts():
+    for sketch in (
+        figures.tree(steps(), unit="the time", title=""),
+        figures.icicle(steps(), unit="milliseconds", title=""),
+    ):
+        drawn = ET.fromstring(sketch.svg())
+        groups = list(drawn.iter(f"{SVG}g"))
+        assert [group.get("data-step") for group in groups] == ["0", "1", "2", "3"]
+        assert [group.find(f"{SVG}title").text.split("\n")[-1] for group in groups] == [
+            *("a fact", "b fact", "c fact", "d fact")
+        ]
+        assert len(sketch.svg()) < 10_000
+        for text in drawn.iter(f"{SVG}tspan"):
+            assert 0 <= float(text.get("x", 1)) <= 860
+            assert 0 <= float(text.get("y", 1)) <= float(drawn.get("height"))
+
+
+def test_pictures_of_steps_need_no_plotly_until_they_are_a_figure():
+    script = """
+import sys
+from pgvec_magic import figures
+step = figures.Step("Limit", [], 0, 0.0, 1.0, 1.0)
+assert figures.tree([step], unit="the time", title="t").svg() and figures.icicle([step], unit="ms", title="").svg()
+assert "plotly" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 # --- both -----------------------------------------------------------------------------------------------------------
 
 
@@ -169,9 +280,13 @@ def strings(value):
         yield value
 
 
-@pytest.mark.parametrize("kind", ["scores", "shares"])
+@pytest.mark.parametrize("kind", ["scores", "shares", "icicle", "tree"])
 def test_hostile_labels_stay_text(kind):
-    if kind == "scores":
+    if kind in ("icicle", "tree"):
+        mark = figures.Mark("R01", "error", HOSTILE)
+        step = figures.Step(HOSTILE, [HOSTILE], 0, 0.0, 1.0, 1.0, took="1 ms", brief=[HOSTILE], marks=[mark])
+        figure = getattr(figures, kind)([step], unit="milliseconds", title=HOSTILE).figure()
+    elif kind == "scores":
         figure = figures.scores([HOSTILE] * 2, [0.9, None], value_name=HOSTILE, title=HOSTILE)
     else:
         figure = figures.shares([HOSTILE] * 2, [0.9, 0.8], [None, 0.7], [1, 2], [None, 1], title=HOSTILE)

@@ -56,6 +56,18 @@ HOSTILE = [
     "shown(lambda: pv.connect(f'postgresql://{table}'))",
 ]
 
+# A search that a filter starves, in its panel; the setting makes the planner take the index.
+PANEL = [
+    "%load_ext pgvec_magic\nimport pgvec_magic as pv\ndb = pv.connect(name='embedded')",
+    "pv.sql(db, '''CREATE TABLE starved (id int, tenant int, embedding vector(3));\n"
+    "INSERT INTO starved SELECT i, i % 100, ARRAY[random(), random(), random()] FROM generate_series(1, 4000) AS i;\n"
+    "CREATE INDEX starved_hnsw ON starved USING hnsw (embedding vector_cosine_ops);\nANALYZE starved''')",
+    "slow = pv.explain(db, sql='SELECT id FROM starved WHERE tenant = 7 ORDER BY embedding <=> :query LIMIT 10',"
+    " vector=[1, 2, 3], settings=[('enable_sort', 'off')])\nslow",
+    "slow.figure('tree')",
+    "%vpanel plan :slow",
+]
+
 
 @pytest.fixture(scope="module")
 def home(scratch: Path) -> Iterator[Path]:
@@ -84,9 +96,10 @@ def site(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("notebooks")
     for name in ("lab", "seven"):
         shutil.copy(lessons.folder() / f"{lessons.FIRST}.ipynb", folder / f"{name}.ipynb")
-    cells = [nbformat.v4.new_code_cell(source) for source in HOSTILE]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "hostile.ipynb")
+    for name, sources in (("hostile", HOSTILE), ("panel", PANEL)):
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
     command = [sys.executable, "-m", "notebook", "--no-browser", "--allow-root", "--ServerApp.port=0"]
     command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}", "--LabApp.news_url="]
     command += ["--JupyterNotebookApp.expose_app_in_browser=True", "--LabApp.expose_app_in_browser=True"]
@@ -301,6 +314,49 @@ def own_text(output: Any) -> str:
     """Return what we wrote into an output: IPython colours the error's name in what it prints of an error."""
     data = output.get("data", {})
     return "".join(str(data.get(kind, "")) for kind in ("text/plain", "text/html", "image/svg+xml"))
+
+
+def chosen(page: Page) -> list[str]:
+    """Return the steps that are chosen in the panel's table."""
+    return [" ".join(text.split()) for text in texts(page, ".jupyter-widgets tr.pgvec-chosen td:first-child")]
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_plan_panel_links_picture_and_findings_and_tries_a_fix(
+    page: Page, site: tuple[str, Path], tmp_path: Path
+) -> None:
+    scan = "└─ ✖ R41 Index Scan using starved_hnsw on starved"
+    run_all(page, f"{site[0]}lab/workspaces/panel/tree/panel.ipynb")
+    panel = page.locator(".jp-OutputArea-output .jupyter-widgets").first
+    signs = panel.locator("[data-step]")
+    signs.nth(1).wait_for()
+    assert texts(page, '[data-mime-type$="stderr"], [data-mime-type$="error"]') == []
+    assert chosen(page) == [scan]
+    signs.nth(0).click()
+    panel.locator('[data-step="0"].pgvec-chosen').wait_for()
+    panel.locator("li", has_text="with the steps below").first.wait_for()
+    assert chosen(page) == ["Limit"]
+    panel.locator("input[type=radio]").first.check()
+    panel.locator('[data-step="1"].pgvec-chosen').wait_for()
+    assert chosen(page) == [scan]
+    panel.get_by_role("button", name="tree").click()
+    panel.locator('[data-step="1"].pgvec-chosen rect[rx]').wait_for()
+    panel.locator("tbody tr").first.click()
+    panel.locator('[data-step="0"].pgvec-chosen').wait_for()
+    panel.locator('[data-step="1"]').focus()
+    page.keyboard.press("Enter")
+    panel.locator('[data-step="1"].pgvec-chosen').wait_for()
+    panel.get_by_role("button", name="Try the fix").click()
+    panel.locator("svg").nth(1).wait_for()  # the plan after, beside the proof
+    assert "10" in panel.locator("table").last.inner_text()
+    for theme in ("Light", "Dark"):
+        page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})")
+        page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(theme == 'Light').lower()}'")
+        page.wait_for_timeout(500)  # a theme's colours come with its style sheet
+        page.screenshot(path=tmp_path / f"panel-{theme.lower()}.png")
+        assert min(page.evaluate(CONTRAST, ".jupyter-widgets :is(td, .pgvec b, .pgvec li)")) > 4.5
+    assert page.asked == []  # type: ignore[attr-defined]
 
 
 # A terminal

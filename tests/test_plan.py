@@ -1,87 +1,25 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import tomllib
 from typing import Any
 
 import pytest
+from corpus import FORCED, PLANS, execute
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg2.extensions import connection
 
 from pgvec_magic.errors import UsageError
-from pgvec_magic.plan import Plan, read
+from pgvec_magic.plan import Plan, measured, misestimate, read, stopped_early
 
-PLANS = Path(__file__).parent / "plans"
-# Statements whose plans have what is hard to add up; tables as in ``tables``.
-STATEMENTS = {
-    "limit": "SELECT id FROM docs ORDER BY embedding <=> '[1,2,3]' LIMIT 10",
-    "filter": "SELECT id FROM docs WHERE tenant = 3 ORDER BY embedding <=> '[1,2,3]' LIMIT 10",
-    "nested loop": "SELECT * FROM few JOIN docs ON docs.id = few.id WHERE few.n < 50",
-    "lateral": "SELECT * FROM few, LATERAL (SELECT id FROM docs ORDER BY embedding <=> few.v LIMIT 3) AS near",
-    "hash": "SELECT count(*) FROM docs JOIN few USING (id) GROUP BY few.n ORDER BY 1",
-    "cte twice": "WITH c AS MATERIALIZED (SELECT id, tenant FROM docs ORDER BY md5(content) LIMIT 2000)"
-    " SELECT (SELECT max(id) FROM c), count(*) FROM c AS one JOIN c AS other USING (tenant)",
-    "cte in cte": "WITH a AS MATERIALIZED (SELECT id, tenant FROM docs WHERE md5(content) > '8'),"
-    " b AS MATERIALIZED (SELECT a.id, a.tenant FROM a JOIN a AS x USING (id)) SELECT count(*) FROM b JOIN a USING (id)",
-    "init plan": "SELECT id FROM docs ORDER BY embedding <=> (SELECT v FROM few ORDER BY md5(n::text) LIMIT 1) LIMIT 5",
-    "init plan first": "SELECT count(*) FROM docs WHERE id > (SELECT avg(id) FROM docs)"
-    " AND id > (SELECT min(n) FROM few)",
-    "sub plan": "SELECT id, (SELECT max(n) FROM few WHERE few.id > docs.id) FROM docs WHERE id < 300",
-    "hashed sub plan": "SELECT count(*) FROM docs WHERE id NOT IN (SELECT n FROM few)",
-    "never": "SELECT * FROM few JOIN docs USING (id) WHERE few.n < 0",
-    "one time": "SELECT * FROM docs WHERE now() < '2000-01-01'",
-    "append": "SELECT id FROM docs WHERE tenant = 1 UNION ALL SELECT n FROM few",
-    "window": "SELECT id, row_number() OVER (ORDER BY content) FROM docs LIMIT 3",
-    "sort to disk": "SELECT * FROM docs ORDER BY md5(content)",
-    "memoize": "SELECT count(*) FROM docs JOIN few ON few.id = docs.tenant",
-    "recursive": "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 500) SELECT sum(n) FROM r",
-    "writes": "WITH gone AS (DELETE FROM few WHERE n < 5 RETURNING id) INSERT INTO log SELECT id FROM gone",
-    "set operation": "SELECT id FROM docs EXCEPT SELECT id FROM few",
-    "incremental sort": "SELECT * FROM (SELECT * FROM docs ORDER BY id LIMIT 900) AS d ORDER BY id, content",
-    "function": "SELECT * FROM generate_series(1, 10) AS g(n) JOIN (VALUES (1), (2)) AS v(n) USING (n)",
-    "bitmap": "SELECT content FROM docs WHERE tenant = 4 OR tenant = 5",
-    "partitions": "SELECT id FROM parts ORDER BY embedding <-> '[1,2,3]' LIMIT 4",
-}
-PARALLEL = {
-    "seq scan": "SELECT count(*) FROM docs WHERE md5(content) < '1'",
-    "gather merge": "SELECT id FROM docs ORDER BY embedding <-> '[1,2,3]', content LIMIT 7",
-    "hash join": "SELECT count(*) FROM docs JOIN docs AS other USING (content)",
-    "bitmap": "SELECT count(md5(content)) FROM docs WHERE tenant IN (1, 2, 3)",
-    "append": "SELECT count(*) FROM (SELECT md5(content) FROM docs UNION ALL SELECT md5(content) FROM docs) AS a",
-    "init plan": "SELECT count(*) FROM docs WHERE id > (SELECT avg(n) FROM few) AND md5(content) > '3'",
-    "cte": "WITH c AS MATERIALIZED (SELECT md5(content) AS m, tenant FROM docs)"
-    " SELECT count(*) FROM c JOIN few ON n = tenant",
-    "nested loop": "SELECT count(*) FROM docs JOIN few USING (id)",
-}
-FORCED = (
-    "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;"
-    "SET min_parallel_index_scan_size = 0; SET max_parallel_workers_per_gather = 2;"
-)
+ORDINARY = tomllib.loads((PLANS / "ordinary.toml").read_text("utf-8"))
+STATEMENTS, PARALLEL = ORDINARY["serial"], ORDINARY["parallel"]
 
 
 @pytest.fixture
 def tables(raw: connection) -> connection:
-    with raw.cursor() as cursor:
-        cursor.execute(
-            """SET work_mem = '256kB'; SELECT setseed(0.5);
-            CREATE TABLE docs (id int PRIMARY KEY, tenant int, content text, embedding vector(3));
-            INSERT INTO docs SELECT i, i % 50, 'text ' || i || repeat('x', i % 60), ARRAY[random(), random(), random()]
-            FROM generate_series(1, 3000) AS i;
-            CREATE INDEX ON docs USING hnsw (embedding vector_cosine_ops); CREATE INDEX ON docs (tenant);
-            CREATE TABLE few (id int, n int, v vector(3));
-            INSERT INTO few SELECT i * 7, i, ARRAY[i, 1, 2] FROM generate_series(1, 60) AS i;
-            CREATE TABLE log (id int);
-            CREATE TABLE parts (id int, embedding vector(3)) PARTITION BY RANGE (id);
-            CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (500);
-            CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (500) TO (2000);
-            INSERT INTO parts SELECT id, embedding FROM docs WHERE id < 2000;
-            CREATE INDEX ON parts USING hnsw (embedding vector_l2_ops);
-            CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql
-            AS 'BEGIN PERFORM pg_sleep(0.001); RETURN NULL; END';
-            CREATE TRIGGER noted AFTER INSERT ON log FOR EACH ROW EXECUTE FUNCTION noted();
-            ANALYZE"""
-        )
+    execute(raw, (PLANS / "ordinary.sql").read_text("utf-8"))
     return raw
 
 
@@ -137,8 +75,7 @@ def test_times_of_real_plans_add_up(tables: connection) -> None:
 
 @pytest.mark.parametrize("verbose", ["VERBOSE", "VERBOSE off"])
 def test_times_of_processes_that_share_the_work_add_up(tables: connection, verbose: str) -> None:
-    with tables.cursor() as cursor:
-        cursor.execute(FORCED)
+    execute(tables, FORCED)
     for name, sql in PARALLEL.items():
         plan = read(explained(tables, f"ANALYZE, {verbose}, FORMAT JSON", sql))
         adds_up(plan)
@@ -239,6 +176,29 @@ def test_the_time_of_an_init_plan_is_taken_from_the_node_that_needed_it(tables: 
     slept = next(node for node in plan.nodes if node.relation == "pg_sleep")
     assert slept.time is not None
     assert slept.time.own > 45
+
+
+def gathered(**scan: Any) -> Any:
+    """A scan below a Gather of a leader and two workers, which took 17 ms."""
+    below = {"Node Type": "Bitmap Index Scan", "Actual Rows": 1, **scan}
+    gather = {"Node Type": "Gather", "Workers Launched": 2, "Actual Total Time": 17.0, "Actual Loops": 1}
+    return read({"Plan": {**gather, "Plans": [below]}}).nodes[1].time
+
+
+def test_the_leader_has_what_the_workers_leave() -> None:
+    workers = [{"Actual Total Time": ms, "Actual Loops": 1} for ms in (5.0, 9.0)]
+    time = gathered(**{"Actual Total Time": 10.0, "Actual Loops": 3, "Workers": workers})
+    assert (time.total, time.wall, time.least, time.most) == (30, 16, 16, 17)
+
+
+def test_where_the_processes_are_not_told_there_is_a_range() -> None:
+    time = gathered(**{"Actual Total Time": 10.0, "Actual Loops": 3})
+    assert (time.total, time.wall, time.least, time.most) == (30, 10, 10, 17)
+
+
+def test_what_one_process_did_alone_is_not_divided() -> None:
+    time = gathered(**{"Actual Total Time": 0.784, "Actual Loops": 1})
+    assert (time.total, time.wall, time.own, time.most) == (0.784, 0.784, 0.784, 0.784)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (PLANS / "citus").glob("*.json")))
@@ -358,9 +318,58 @@ def test_whatever_is_pasted_is_a_plan_or_a_usage_error(text: str) -> None:
         ('<explain xmlns="http://www.postgresql.org/2009/explain"></explain>', "XML"),
         ("-> Table scan on t  (cost=0.35 rows=1)", "no EXPLAIN output"),
         ("id | select_type | table | type\n1 | SIMPLE | t | ALL", "no EXPLAIN output"),
+        ("EXPLAIN: -> Limit: 10 row(s)  (cost=0.35 rows=1)\n    -> Table scan on t  (cost=0.35 rows=1)", "no EXPLAIN"),
+        ("Limit: 10 row(s)  (cost=0.35 rows=1)\n -> Table scan on t  (cost=0.35 rows=1)", "no EXPLAIN output"),
+        ("Expression (Projection)\n  Limit (preliminary LIMIT)\n    ReadFromMergeTree (t)", "no EXPLAIN output"),
+        ("  distribution: local\n\n  • scan\n    table: t@t_pkey", "no EXPLAIN output"),
+        ('ERROR:  relation "t" does not exist', "no EXPLAIN output"),
+        ("      QUERY PLAN\n------\n - Plan:     +\n     Node Type: Limit\n(1 row)", "YAML"),
         ("SELECT 1", "no EXPLAIN output"),
+        ('[{"name": "SEQ_SCAN", "children": []}]', "no plan of Postgres"),
+        ("┌───────────────┐\n│  SEQ_SCAN     │\n│  Table: docs  │\n└───────────────┘", "no EXPLAIN output"),
+        ("QUERY PLAN\n|--SCAN docs\n`--USE TEMP B-TREE FOR ORDER BY", "no EXPLAIN output"),
+        ("addr  opcode  p1\n----  ------  --\n0     Init    0", "no EXPLAIN output"),
+        ('[{"Plan": {"Node Type": "Limit", "Plan Rows": "many"}}]', "Plan Rows is 'many'"),
+        ('[{"Plan": {"Node Type": "Limit", "Actual Rows": NaN}}]', "Actual Rows is nan"),
+        ("null", "no EXPLAIN output"),
+        ("5", "no EXPLAIN output"),
     ],
 )
 def test_what_is_no_plan_is_said(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         read(text)
+
+
+EARLY = """
+Limit  (cost=0.00..1.00 rows=10 width=4) (actual time=0.01..0.02 rows=10 loops=1)
+  ->  Nested Loop  (cost=0.00..90.00 rows=900 width=4) (actual time=0.01..0.02 rows=10 loops=1)
+        ->  Seq Scan on a  (cost=0.00..50.00 rows=900 width=4) (actual time=0.01..0.02 rows=10 loops=1)
+        ->  Materialize  (cost=0.00..50.00 rows=7 width=4) (actual time=0.01..0.02 rows=1 loops=10)
+              ->  Sort  (cost=0.00..50.00 rows=7 width=4) (actual time=0.01..0.02 rows=1 loops=1)
+                    ->  Seq Scan on b  (cost=0.00..50.00 rows=7 width=4) (actual time=0.01..0.02 rows=700 loops=1)
+"""
+
+
+def test_what_a_limit_stopped_is_no_misestimate_and_what_a_sort_took_whole_is_one() -> None:
+    plan = read(EARLY)
+    assert stopped_early(plan) == {1, 2, 3, 4}
+    assert [round(misestimate(node) or 0, 3) for node in plan.nodes] == [1, 0.011, 0.011, 0.143, 0.143, 100]
+    assert measured(plan.nodes[5])[0] == "700 rows, 100 × more than the 7 expected"
+    assert measured(plan.nodes[1])[0] == "10 rows, 90 × fewer than the 900 expected"
+    assert measured(plan.nodes[1], guessed=False)[0] == "10 rows"
+    assert measured(plan.nodes[3])[:2] == ["10 rows, 70 expected", "10 loops"]
+    assert measured(plan.nodes[0]) == ["10 rows, as expected"]
+    short = read(EARLY.replace("rows=10 loops=1)", "rows=9 loops=1)", 1))
+    assert stopped_early(short) == frozenset()
+
+
+def test_nothing_is_said_of_a_guess_where_nothing_was_counted() -> None:
+    never = read("Seq Scan on a  (cost=0.00..50.00 rows=900 width=4) (never executed)").root
+    assert misestimate(never) is None
+    assert measured(never) == ["never ran"]
+    planned = read("Seq Scan on a  (cost=0.00..50.00 rows=900 width=4)").root
+    assert misestimate(planned) is None
+    assert measured(planned) == ["900 rows expected"]
+    assert measured(planned, guessed=False) == []
+    bitmap = read("BitmapAnd  (cost=0.00..5.00 rows=900 width=0) (actual time=0.1..0.2 rows=0 loops=1)").root
+    assert misestimate(bitmap) is None

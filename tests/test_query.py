@@ -205,7 +205,7 @@ def vars_of(search: Search) -> dict[str, Any]:
 
 def test_policies_are_a_filter() -> None:
     chosen = scan(20_000, guarded=True)
-    assert (chosen.kind, chosen.candidates, dict(chosen.settings)) == ("iterative", 40, ITERATIVE)
+    assert (chosen.kind, chosen.candidates, dict(chosen.settings)) == ("ann", 10, {"hnsw.ef_search": "800"})
     assert scan(1500, guarded=True).why == "the table's policies leave about 1,500 rows"
     assert scan(1, guarded=True, where=("id > 3",)).why == "the filter and the table's policies leave about 1 row"
     assert scan(None, guarded=True).kind == "iterative"
@@ -220,36 +220,70 @@ def test_a_scan_in_nearly_the_right_order_is_never_taken_as_it_comes() -> None:
 
 
 ITERATIVE = {"hnsw.iterative_scan": "relaxed_order", "hnsw.ef_search": "200"}
+PROBES = {"ivfflat.probes": "20"}
+
+
+def depth(ef_search: int) -> dict[str, str]:
+    return {"hnsw.ef_search": str(ef_search)}
 
 
 @pytest.mark.parametrize(
     ("matching", "given", "kind", "candidates", "settings"),
     [
-        (10_000, {}, "exact", 40, {}),
-        (20_000, {}, "iterative", 40, ITERATIVE),
-        (500_000, {}, "iterative", 100, ITERATIVE),  # as many as the first pass has anyway
-        (1_000_000, {}, "iterative", 200, ITERATIVE),
-        (2_000_000, {}, "iterative", 200, ITERATIVE),  # an estimate may be beyond the count of another day
-        (500_000, {"mode": "hybrid", "text": "x"}, "iterative", 40, ITERATIVE),
-        (500_000, {"k": 100}, "iterative", 400, ITERATIVE | {"hnsw.ef_search": "400"}),
-        (100_000, {"k": 1000}, "exact", 4000, {}),  # walking past 40,000 rows costs more than sorting 100,000
+        (1, {}, "exact", 10, {}),
+        (10_000, {}, "exact", 10, {}),
+        (12_640, {}, "exact", 10, {}),
+        (12_660, {}, "iterative", 40, ITERATIVE),
+        (15_999, {}, "iterative", 40, ITERATIVE),  # a pass would have to be 1,001 deep
+        (16_000, {}, "ann", 10, depth(1000)),
+        (4000, {"rows": 100_000}, "exact", 10, {}),
+        (4001, {"rows": 100_000}, "ann", 10, depth(400)),
+        (80_000, {}, "ann", 10, depth(200)),
+        (500_000, {}, "ann", 10, depth(100)),
+        (1_000_000, {}, "ann", 10, depth(100)),
+        (2_000_000, {}, "ann", 10, depth(100)),  # an estimate may be beyond the count of another day
+        (500_000, {"in_force": {"hnsw.ef_search": "300"}}, "ann", 10, depth(300)),
+        (5000, {"rows": 100_000, "in_force": {"hnsw.ef_search": "500"}}, "exact", 10, {}),  # what a pass costs there
+        (500_000, {"vector": None, "similar_to": tuple(range(90))}, "ann", 10, depth(240)),
+        (500_000, {"mode": "hybrid", "text": "x"}, "ann", 40, depth(200)),
+        (500_000, {"per": "title"}, "ann", 100, depth(240)),
+        (500_000, {"min_score": 0.5}, "ann", 10, depth(200)),
+        (500_000, {"candidates": 100}, "ann", 100, depth(240)),
+        (500_000, {"k": 100}, "ann", 100, depth(240)),
+        (100_000, {"k": 1000}, "exact", 1000, {}),  # walking past 10,000 rows costs more than sorting 100,000
+        (200_000, {"k": 300}, "iterative", 1200, ITERATIVE | depth(1000)),
         (500_000, {"rows": None}, "iterative", 40, ITERATIVE),
+        (None, {}, "iterative", 40, ITERATIVE),
+        (500_000, {"index": IVFFLAT}, "iterative", 100, {"ivfflat.iterative_scan": "relaxed_order"} | PROBES),
+        (10_000, {"index": IVFFLAT}, "exact", 10, {}),
         (10, {"strategy": "iterative"}, "iterative", 40, ITERATIVE),
-        (10, {"strategy": "ann"}, "ann", 40, {"hnsw.ef_search": "200"}),
-        (10, {"ef_search": 50}, "iterative", 40, ITERATIVE | {"hnsw.ef_search": "50"}),
+        (None, {"strategy": "ann"}, "ann", 10, depth(200)),
+        (10, {"ef_search": 50}, "iterative", 40, ITERATIVE | depth(50)),
         (10, {"settings": (("hnsw.max_scan_tuples", "5"),)}, "iterative", 40, ITERATIVE),
-        (20_000, {"settings": ((" HNSW.iterative_scan", "OFF"),)}, "ann", 40, {"hnsw.ef_search": "200"}),
-        (20_000, {"version": (0, 7, 4)}, "ann", 40, {"hnsw.ef_search": "200"}),
-        (10_000, {"version": (0, 7, 4)}, "exact", 40, {}),
-        (900_000, {"version": (0, 7, 4), "k": 300}, "exact", 1200, {}),
+        (20_000, {"settings": ((" HNSW.iterative_scan", "OFF"),)}, "ann", 10, depth(800)),
+        (20_000, {"version": (0, 7, 4)}, "ann", 10, depth(800)),
+        (13_000, {"version": (0, 7, 4)}, "ann", 10, depth(1000)),
+        (10_000, {"version": (0, 7, 4)}, "exact", 10, {}),
     ],
 )
 def test_a_scan_with_a_filter(
-    matching: int, given: dict[str, Any], kind: str, candidates: int, settings: dict[str, str]
+    matching: int | None, given: dict[str, Any], kind: str, candidates: int, settings: dict[str, str]
 ) -> None:
     chosen = scan(matching, **{"where": ("id > 3",), **given})
     assert (chosen.kind, chosen.candidates, dict(chosen.settings)) == (kind, candidates, settings)
     assert chosen.may_stop_early == (kind != "exact")
+
+
+def test_where_too_many_rows_are_left_to_sort_them_a_short_pass_is_followed_by_an_iterative_scan() -> None:
+    assert scan(100_000, where=("id > 3",)).deeper is None
+    deeper = scan(100_001, where=("id > 3",)).deeper
+    assert deeper is not None
+    assert (deeper.kind, deeper.candidates, dict(deeper.settings)) == ("iterative", 40, ITERATIVE)
+    assert deeper.why == "one pass of the index found too few rows"
+    assert deeper.deeper is None
+    assert scan(1_000_000, where=("id > 3",)).deeper == replace(deeper, candidates=200)
+    assert scan(500_000, where=("id > 3",), version=(0, 7)).deeper is None
+    assert scan().deeper is None
 
 
 def test_why_a_scan_was_chosen_is_said() -> None:
@@ -258,7 +292,7 @@ def test_why_a_scan_was_chosen_is_said() -> None:
     assert scan(1, where=("id > 3",)).why == "the filter leaves about 1 row"
     assert scan(rows=200).why == "there are about 200 rows"
     assert scan(k=30_000).why == "30,000 rows are more than an index scan gives"
-    assert scan(20_000, where=("id > 3",), version=(0, 7)).why == "iterative scans need pgvector 0.8"
+    assert scan(13_000, where=("id > 3",), version=(0, 7)).why == "iterative scans need pgvector 0.8"
     assert scan(index=None).why == "no index to use"
     assert scan(strategy="exact").why == "as asked"
 

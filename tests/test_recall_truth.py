@@ -9,7 +9,6 @@ import pytest
 from pgvector import Bit, SparseVector
 
 from pgvec_magic import catalog
-from pgvec_magic.db.values import vector_text
 from pgvec_magic.errors import QueryError
 from pgvec_magic.query import Search
 from pgvec_magic.query.target import find_target

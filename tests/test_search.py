@@ -542,6 +542,82 @@ def test_a_scan_that_may_visit_few_rows_only_is_repeated_exactly(
     assert ([finding.rule for finding in fewer.findings], fewer.notes) == (["R43"], ())
 
 
+# 15,000 rows around 50 centres; the filters on n have nothing to do with where a row is.
+CLOUD = """
+SELECT setseed(0.5);
+CREATE TABLE cloud (id int PRIMARY KEY, n int, centre int, embedding vector(6) NOT NULL);
+INSERT INTO cloud SELECT i, (i * 7919) % 15000, i % 50, ARRAY[
+    sin(i % 50) + random() / 5, sin(i % 50 * 2.3) + random() / 5, sin(i % 50 * 5.9) + random() / 5,
+    cos(i % 50) + random() / 5, cos(i % 50 * 3.1) + random() / 5, cos(i % 50 * 7.7) + random() / 5]::vector
+  FROM generate_series(0, 14999) AS i;
+CREATE INDEX ON cloud (n);
+CREATE INDEX ON cloud USING hnsw (embedding vector_cosine_ops);
+ANALYZE cloud;
+"""
+
+
+def cloud(raw: connection, number: int) -> Any:
+    """The vector of a row of cloud."""
+    with raw.cursor() as cursor:
+        cursor.execute("SELECT embedding::text FROM cloud WHERE id = %s", (number,))
+        return [float(value) for value in cursor.fetchone()[0].strip("[]").split(",")]
+
+
+def test_whatever_share_of_the_rows_passes_all_come_that_are_asked_for(raw: connection, db: Database) -> None:
+    raw.cursor().execute(CLOUD)
+    kinds = {}
+    for percent in (0.01, 0.1, 1, 5, 20, 50, 100):
+        count = round(15_000 * percent / 100)
+        recalls = []
+        for number in range(0, 15_000, 1500):
+            asked = {"vector": cloud(raw, number), "where": f"n < {count}"}
+            result, exact = search(db, "cloud", **asked), search(db, "cloud", **asked, exact=True)
+            assert len(set(numbered(result))) == min(10, count)
+            recalls.append(len(set(numbered(result)) & set(numbered(exact))) / len(exact))
+            assert result.found is not None
+            kinds.setdefault(percent, set()).add(result.found.scan.kind)
+        assert np.mean(recalls) >= 0.95
+    assert kinds[0.01] == kinds[0.1] == kinds[1] == kinds[5] == {"exact"}
+    assert "ann" in kinds[20] & kinds[50] & kinds[100]
+
+
+def test_where_one_pass_finds_too_few_the_search_goes_on(
+    raw: connection, db: Database, counted: Callable[[Database], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw.cursor().execute(CLOUD)
+    asked = {"vector": cloud(raw, 7), "where": "centre <> 7"}  # whose 300 rows are nearer than any other
+    assert len(search(db, "cloud", **asked, strategy="ann", ef_search=100)) == 0
+    exact = search(db, "cloud", **asked, exact=True)
+    sent = counted(db)
+    result = search(db, "cloud", **asked)
+    assert numbered(result) == numbered(exact)
+    assert result.found is not None
+    assert result.found.scan.why == "the index scan gave 0 of 10 rows"
+    assert [" + 0 AS" in text for text in sent] == [False, False, True]  # the estimate, one pass, and all rows
+    monkeypatch.setattr("pgvec_magic.query.scan.FAR_ROWS", 1000)
+    result = search(db, "cloud", **asked)
+    assert len(result) == 10
+    assert result.found is not None
+    assert (result.found.scan.kind, result.found.scan.why) == ("iterative", "one pass of the index found too few rows")
+    result = search(db, "cloud", **asked, set={"hnsw.iterative_scan": "off"})
+    assert numbered(result) == numbered(exact)
+
+
+def test_an_estimate_is_asked_for_once_in_a_while(
+    raw: connection, db: Database, counted: Callable[[Database], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw.cursor().execute(ARC.format(index=HNSW) + "ANALYZE arc")
+    search(db, "arc", vector=START)
+    sent = counted(db)
+    for most in (10, 10, 20, 20, 10):
+        search(db, "arc", vector=START, where="id < :most", params={"most": most}, k=1)
+    assert ["EXPLAIN" in text for text in sent] == [True, False, False, True, False, False, True, False]
+    monkeypatch.setattr("pgvec_magic.catalog.read.FRESH_SECONDS", -1.0)
+    sent.clear()
+    search(db, "arc", vector=START, where="id < :most", params={"most": 10}, k=1)
+    assert sum("EXPLAIN" in text for text in sent) == 1
+
+
 @pytest.fixture
 def tenant(dsn: str, raw: connection, big: Database) -> Iterator[Database]:
     """Somebody whom a policy shows the rows 480 to 492 of ``arc``."""
@@ -977,7 +1053,8 @@ def test_settings_are_sent_and_shown(large: str, here: Database) -> None:
     assert "hnsw.ef_search = 77" in repr(result)
     assert search(here, "large", vector=v, as_is=True).settings == {}
     assert search(here, "large", vector=v, k=60).settings == {"hnsw.ef_search": "60"}
-    assert search(here, "large", vector=v, where="n < 80").settings == {
+    assert search(here, "large", vector=v, where="n < 80").settings == {"hnsw.ef_search": "100"}
+    assert search(here, "large", vector=v, where="n < 80", strategy="iterative").settings == {
         "hnsw.iterative_scan": "relaxed_order",
         "hnsw.ef_search": "200",
     }

@@ -1,6 +1,8 @@
 """What is in the database: versions, vector tables, their columns, keys, indexes, texts and sizes."""
 
-from .fingerprint import SETTINGS, Fingerprint, Index, Relation, fingerprint
+from .building import Built, built
+from .fingerprint import SETTINGS, UPDATES, Fingerprint, Index, Relation, asking, fingerprint, fingerprint_told
+from .norms import Norms
 from .policies import unguarded
 from .read import Capabilities, capabilities, changed, forget, matching_rows, table, tables
 from .remember import remember_embedder
@@ -8,18 +10,24 @@ from .table import Column, TableInfo, TextSource, VectorColumn, VectorIndex
 
 __all__ = [
     "SETTINGS",
+    "UPDATES",
+    "Built",
     "Capabilities",
     "Column",
     "Fingerprint",
     "Index",
+    "Norms",
     "Relation",
     "TableInfo",
     "TextSource",
     "VectorColumn",
     "VectorIndex",
+    "asking",
+    "built",
     "capabilities",
     "changed",
     "fingerprint",
+    "fingerprint_told",
     "forget",
     "matching_rows",
     "remember_embedder",

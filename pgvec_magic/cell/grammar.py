@@ -104,7 +104,9 @@ def _flag(name: str, field: str, help: str) -> Option:
 
 _TYPE = _choice("--type", "type", ("vector", "halfvec", "bit", "sparsevec"), "how the vectors are stored (vector)")
 
+PANELS = ("plan",)
 _EXPLAIN = _flag("--explain", "explain", "return what Postgres does for it: its plan")
+_PROVE = _flag("--prove", "prove", "as --explain, with each fix tried, measured and undone")
 VCONNECT = Magic(
     "vconnect",
     "Connect to Postgres, or go back to a connection. Without a word: $PGVEC_DSN, $DATABASE_URL or PG*, else the "
@@ -201,14 +203,7 @@ VSEARCH = Magic(
         _choice("--mode", "mode", MODES, "search by meaning (vector), by words, or both"),
         _WHERE,
         _VECTOR,
-        Option(
-            "--similar-to",
-            "similar_to",
-            "ID,ID",
-            "rows like these",
-            readers.keys,
-            commas=True,
-        ),
+        Option("--similar-to", "similar_to", "ID,ID", "rows like these", readers.keys, commas=True),
         _column("--column", "column", "the vector column"),
         _choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's index"),
         _number("--min-score", "min_score", "only rows of this similarity or more"),
@@ -238,6 +233,8 @@ VSEARCH = Magic(
         ),
         _flag("--diverse", "diverse", "prefer rows that differ from those above them"),
         _EXPLAIN,
+        _PROVE,
+        _flag("--compare", "compare", "measure every way to do this search, side by side"),
         _flag("--plot", "plot", "return a picture"),
         _flag("--dry-run", "dry_run", "return the SQL and do not run it"),
         _OUTPUT,
@@ -250,6 +247,7 @@ VSEARCH = Magic(
         "%vsearch docs --similar-to 42 --columns name,module",
         "%vsearch docs --vector :v --exact -o hits",
         "%vsearch docs --mode keyword --per module -q :question",
+        "%vsearch docs --where \"module = 'csv'\" --compare read a file",
     ),
     body="the text to search for",
     text=True,
@@ -259,7 +257,7 @@ VSQL = Magic(
     "Run SQL. In it :name is a notebook variable and :query the query vector of -q or --vector; both are bound.",
     (_TABLE,),
     0,
-    (_TEXT, _VECTOR, _SETTING, _EXPLAIN, _OUTPUT, _CONNECTION),
+    (_TEXT, _VECTOR, _SETTING, _EXPLAIN, _PROVE, _OUTPUT, _CONNECTION),
     (
         "%%vsql\nSELECT count(*) FROM docs WHERE module = :module",
         '%%vsql docs -q "read a csv file" -o hits\nSELECT name, embedding <=> :query FROM docs ORDER BY 2 LIMIT 5',
@@ -283,6 +281,19 @@ VPLAN = Magic(
     body="the output of EXPLAIN",
 )
 
+VPANEL = Magic(
+    "vpanel",
+    "Open a panel. plan: a plan to click on, what is wrong with it, and a button that tries a fix. It shows the last "
+    "plan, the one of a variable, or that of searches in a table.",
+    (
+        Option("PANEL", "panel", "PANEL", "which panel", choices=PANELS),
+        Option("TABLE", "about", "TABLE|:plan", "what it shows", readers.anything, completes="table"),
+    ),
+    1,
+    (_OUTPUT, _CONNECTION),
+    ("%vpanel plan", "%vpanel plan docs", "%vpanel plan :slow"),
+)
+
 MAGICS: Mapping[str, Magic] = MappingProxyType(
-    {m.name: m for m in (VCONNECT, VTABLES, VLOAD, VEMBED, VSEARCH, VSQL, VPLAN)}
+    {m.name: m for m in (VCONNECT, VTABLES, VLOAD, VEMBED, VSEARCH, VSQL, VPLAN, VPANEL)}
 )

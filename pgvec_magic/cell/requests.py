@@ -12,12 +12,15 @@ from ..query import Search
 from ..sqltext import placeholders, undefined
 from . import readers
 from .condition import check_unquoted
-from .grammar import VCONNECT, VEMBED, VLOAD, VPLAN, VSEARCH, VSQL, VTABLES
+from .grammar import VCONNECT, VEMBED, VLOAD, VPANEL, VPLAN, VSEARCH, VSQL, VTABLES
 from .line import VARIABLE, Line, read
 
 Namespace = Mapping[str, object]
 # Keywords of a connection string as libpq's own tools take them: host=… dbname=…, which need no quotes here either.
 _KEYWORDS = re.compile(r"(?<!\S)\w+=\S+(?:[ \t]+\w+=\S+)+")
+
+# What of a search is returned in place of its result.
+_OUTCOMES = ("dry_run", "plot", "explain", "prove", "compare")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class SearchRequest:
     dry_run: bool = False
     plot: bool = False
     explain: bool = False
+    prove: bool = False
+    compare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class SqlRequest:
     connection: str | None = None
     output: str | None = None
     explain: bool = False
+    prove: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,16 @@ class PlanRequest:
     """What ``%%vplan`` asks for: what EXPLAIN printed."""
 
     text: str
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PanelRequest:
+    """What ``%vpanel`` asks for: which panel, and the table's name or the value that it is about."""
+
+    panel: str
+    about: object = None
+    connection: str | None = None
     output: str | None = None
 
 
@@ -144,7 +160,7 @@ def parse_search(
     line = line if body is not None else _unsilenced(line)
     given = read(VSEARCH, line, namespace)
     check_unquoted("%vsearch" if body is None else "%%vsearch", line, given)
-    request, options = _divided(given.values, "connection", "output", "dry_run", "plot", "explain")
+    request, options = _divided(given.values, "connection", "output", *_OUTCOMES)
     text = _query_text(options.pop("text", None), given.text, body)
     options |= _strategy(options.pop("exact", False), options.get("strategy"))
     options |= _words(given, "table") | _settings("settings", options, namespace)
@@ -158,7 +174,7 @@ def parse_sql(line: str, body: str | None, namespace: Namespace) -> SqlRequest:
     given = read(VSQL, line, namespace)
     if body is None or given.text:
         raise UsageError("SQL stands in the cell, below a line that begins with %%vsql")
-    request, options = _divided(given.values, "connection", "output", "explain")
+    request, options = _divided(given.values, "connection", "output", "explain", "prove")
     options |= _words(given, "table") | _settings("settings", options, namespace)
     if "text" in options:
         options["query"] = options.pop("text")
@@ -172,6 +188,12 @@ def parse_plan(line: str, body: str, namespace: Namespace) -> PlanRequest:
     if given.text:
         raise UsageError("the plan stands in the cell, below a line that begins with %%vplan")
     return PlanRequest(body, **given.values)
+
+
+def parse_panel(line: str, namespace: Namespace) -> PanelRequest:
+    """Read a line of ``%vpanel``; UsageError when it cannot be meant."""
+    given = read(VPANEL, _unsilenced(line), namespace)
+    return PanelRequest(**_words(given, "panel", "about"), **given.values)
 
 
 def _with_quotes(line: str) -> str:

@@ -115,6 +115,10 @@ class Database:
             self._check(step)
         return self._worker.do(lambda: self._transaction(steps, "ROLLBACK"))
 
+    def pooled(self) -> bool:
+        """Whether a pooler stands in between: the process that answers is not the one that the link was told of."""
+        return self.run(Query("SELECT pg_backend_pid()", reads=True)).rows != [(self._link.process,)]
+
     def cancel(self) -> None:
         """Stop what this connection runs, which raises QueryError there; harmless when it runs nothing."""
         self._worker.stop()
@@ -160,7 +164,7 @@ class Database:
         except QueryError as error:
             if not self._link.lost:
                 raise
-            notice = self._connect_again(query, _first_line(error))
+            notice = self._connect_again(query, error)
             rows = self._send(query)
         return replace(rows, notices=(notice, *rows.notices)) if notice else rows
 
@@ -173,11 +177,12 @@ class Database:
         self._link.open(self._worker.check)
         return f"the connection was lost ({reason}); connected again" if reason else "connected again"
 
-    def _connect_again(self, query: Query, reason: str) -> str:
+    def _connect_again(self, query: Query, error: QueryError) -> str:
         """Connect for a query that may be repeated, and return a notice; QueryError for one that may not."""
+        reason = _first_line(error)
         self._refuse_in_block(reason)
         if not (query.reads or self.readonly):
-            raise _in_doubt(reason) from None
+            raise _in_doubt(error) from None
         self._link.open(self._worker.check)
         return f"the connection was lost ({reason}); connected again and repeated the query"
 
@@ -250,9 +255,12 @@ def _in_block(reason: object) -> QueryError:
     return QueryError(f"{message} ({_first_line(reason)})", "run it again from its beginning")
 
 
-def _in_doubt(reason: object) -> QueryError:
+def _in_doubt(reason: BaseException) -> QueryError:
     message = "the connection was lost while a statement ran, which may or may not have taken effect"
-    return QueryError(f"{message} ({_first_line(reason)})", "look at the data, then run it again if need be")
+    hint, rule = "look at the data, then run it again if need be", None
+    if isinstance(reason, QueryError) and reason.rule:
+        hint, rule = f"{hint}; {reason.hint}", reason.rule
+    return QueryError(f"{message} ({_first_line(reason)})", hint, rule=rule)
 
 
 def _first_line(reason: object) -> str:

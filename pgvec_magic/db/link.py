@@ -96,6 +96,11 @@ class Link:
         """Whether there is no link, as far as is known without asking."""
         return self._connection is None or bool(self._connection.closed)
 
+    @property
+    def process(self) -> int | None:
+        """The number of the server's process, as whoever let this connection in told it."""
+        return self._connection.info.backend_pid if self._connection is not None else None
+
     def open(self, check: Callable[[], None]) -> None:
         """Connect, anew if need be; ConnectError with what to do. ``check`` raises to end a wait."""
         self.close()

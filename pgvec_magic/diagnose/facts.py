@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..catalog import Fingerprint, Index, Relation
-from ..plan import Node, Plan
+from ..plan import Node, Plan, of_shard
 from ..sqltext import Token, tokens
 from .keys import SortKey, sort_keys
 
@@ -17,11 +17,17 @@ _SCANS_OF_ROWS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan
 
 @dataclass(frozen=True)
 class Facts:
-    """A plan, what is known beside it (nothing of a pasted one), and the statement."""
+    """A plan, what is known beside it (nothing of a pasted one), the statement, and what the server said of it.
+
+    Of what another server did ``whole`` has the facts here, and ``at`` is the node that it was done for.
+    """
 
     plan: Plan
     fingerprint: Fingerprint | None = None
     sql: str | None = None
+    notices: tuple[str, ...] = ()
+    whole: Facts | None = None
+    at: Node | None = None
 
     @cached_property
     def parents(self) -> dict[int, Node]:
@@ -33,6 +39,42 @@ class Facts:
         while (parent := self.parents.get(node.number)) is not None:
             yield parent
             node = parent
+        if self.whole is not None and self.at is not None:
+            yield self.at
+            yield from self.whole.above(self.at)
+
+    def shards(self) -> Iterator[Facts]:
+        """Yield what other servers did; of a table's shards nothing is known but its indexes: here it is empty."""
+        known = self.fingerprint
+        if known is not None:
+            known = replace(known, relations=(), indexes=tuple(replace(index, rows=0) for index in known.indexes))
+        for node in self.plan.nodes:
+            for remote in node.remote:
+                yield Facts(remote.plan, known, remote.sql, whole=self, at=node)
+
+    def _known_as(self, name: str | None) -> str | None:
+        """Return the name under which the catalog here has a table or an index of the plan."""
+        return name if name is None or self.whole is None else of_shard(name)
+
+    def keys(self, node: Node, name: str = "Sort Key") -> list[SortKey]:
+        """Return the keys of a node, of which texts with long vectors are read once."""
+        key = (node.number, name)
+        if key not in self._keys:
+            self._keys[key] = sort_keys(node, name)
+        return self._keys[key]
+
+    @cached_property
+    def _keys(self) -> dict[tuple[int, str], list[SortKey]]:
+        return {}
+
+    def users(self, node: Node) -> Iterator[Node]:
+        """Yield what a node's rows go to, the nearest first: those of a CTE go to who reads it."""
+        reader: Node | None = node
+        while reader is not None:
+            name = reader.details.get("Subplan Name")
+            scans = (each for each in self.plan.nodes if name and f"CTE {each.details.get('CTE Name')}" == name)
+            reader = next(scans, self.parents.get(reader.number))
+            yield from [reader] if reader else []
 
     def setting(self, name: str, usual: str) -> str:
         """Return a setting's value when the plan was made, or what it usually is where that is not known."""
@@ -54,19 +96,33 @@ class Facts:
         schema = node.details.get("Schema")
         return next((r for r in known if r.name == node.relation and schema in (None, r.schema)), None)
 
+    @property
+    def vector_indexes(self) -> tuple[Index, ...]:
+        """The vector indexes of all tables that the statement reads."""
+        return tuple(index for index in (self.fingerprint.indexes if self.fingerprint else ()) if index.of_vectors)
+
+    def readers(self, node: Node) -> Iterator[Node]:
+        """Yield what reads the CTE that a node works for, the nearest first."""
+        names = [str(n.details.get("Subplan Name", "")) for n in (node, *self.above(node))]
+        ctes = {name.removeprefix("CTE ") for name in names if name.startswith("CTE ")}
+        for scan in [n for n in self.plan.nodes if n.details.get("CTE Name") in ctes]:
+            yield from self.above(scan)
+
     def indexes(self, node: Node) -> tuple[Index, ...]:
         """Return the indexes of the table that a scan reads."""
         known = self.fingerprint.indexes if self.fingerprint else ()
         schema = node.details.get("Schema")
-        return tuple(i for i in known if i.table == node.relation and schema in (None, i.schema))
+        name = self._known_as(node.relation)
+        return tuple(i for i in known if i.table == name and schema in (None, i.schema))
 
     def index(self, node: Node) -> Index | None:
         """Return the index that a scan reads, where it is known."""
-        return next((i for i in self.indexes(node) if i.name == node.index), None)
+        name = self._known_as(node.index)
+        return next((i for i in self.indexes(node) if i.name == name), None)
 
     def is_ann(self, node: Node) -> bool:
         """Whether a node reads a vector index in the order of a distance: other indexes have ``<->`` too."""
-        keys = [key for key in sort_keys(node, "Order By") if key.operator] if node.kind == "Index Scan" else []
+        keys = [key for key in self.keys(node, "Order By") if key.operator] if node.kind == "Index Scan" else []
         index = self.index(node)
         if not keys or index is not None:
             return bool(keys) and index is not None and index.of_vectors
@@ -81,8 +137,9 @@ class Facts:
     def exact_sorts(self) -> tuple[tuple[Node, SortKey], ...]:
         """The sorts by a distance to whose rows no vector index led: each with the key that has the distance."""
         sorts = (node for node in self.plan.nodes if node.kind in ("Sort", "Incremental Sort"))
-        exact = (n for n in sorts if not any(self.is_ann(below) or below.kind == "CTE Scan" for below in n.walk()))
-        return tuple((node, key) for node in exact for key in [k for k in sort_keys(node) if k.is_distance][:1])
+        by_index = {scan.number for scan in self.ann_scans}
+        exact = (n for n in sorts if by_index.isdisjoint(below.number for below in n.walk()))
+        return tuple((node, key) for node in exact for key in [k for k in self.keys(node) if k.is_distance][:1])
 
     def scans_below(self, node: Node) -> list[Node]:
         """Return the scans of tables below a node."""
@@ -94,7 +151,9 @@ class Facts:
         The plan tells what the planner expects of it, which is fewer where it expects few rows to pass a filter: what
         the statement says goes before that, where it is clear which LIMIT of it this is.
         """
-        said = numbers(self.sql or "", "LIMIT")
+        if self.whole is not None and limit not in self.plan.nodes:
+            return self.whole.asked(limit)
+        said = self._limits
         plans = [str(n.details["Subplan Name"]) for n in (limit, *self.above(limit)) if "Subplan Name" in n.details]
         in_cte = [number.value for number in said if plans and plans[0] == f"CTE {number.cte}"]
         is_last = not plans and not any(above.kind == "Limit" for above in self.above(limit))
@@ -109,6 +168,10 @@ class Facts:
         """How many rows the statement skips at its end."""
         return next((number.value for number in numbers(self.sql or "", "OFFSET") if number.depth == 0), 0.0)
 
+    @cached_property
+    def _limits(self) -> list[Number]:
+        return numbers(self.sql or "", "LIMIT")
+
     def is_generic(self, key: SortKey) -> bool:
         """Whether a key compares with a parameter whose value the planner did not know: ``$1``, and no sub-plan's."""
         names = {side for side in (key.left, key.right) if re.fullmatch(r"\$\d+", side)}
@@ -122,6 +185,11 @@ class Facts:
             if above.kind not in _PASS_ON:
                 return None
         return None
+
+
+def seen(scan: Node) -> float:
+    """Return how many rows a scan took from its index, in one loop."""
+    return ((scan.rows or 0) + scan.removed() + scan.removed("Index Recheck")) / max(scan.loops or 1, 1)
 
 
 # What tells in a pasted plan that a distance is one of vectors: a type, a parameter, a sub-plan.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..render import Notice
 from .catalogue import rules
 
 SEVERITIES = ("error", "warning", "info")
@@ -11,15 +12,16 @@ SEVERITIES = ("error", "warning", "info")
 
 @dataclass(frozen=True, slots=True)
 class Cure:
-    """A fix as something that can be tried: settings, the statement written otherwise, or statements before it.
+    """A fix as something that can be tried: settings, the statement written otherwise, statements before it.
 
-    ``sql`` has the placeholders of the statement it stands for; ``before`` are statements that a transaction can undo,
-    such as CREATE INDEX, in order.
+    These belong together. ``sql`` has the placeholders of the statement it stands for; ``before`` are statements that a
+    transaction can undo, such as CREATE INDEX, in order. ``built`` is another cure for the same, by an index.
     """
 
     settings: tuple[tuple[str, str], ...] = ()
     sql: str | None = None
     before: tuple[str, ...] = ()
+    built: Cure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,9 @@ class Finding:
         return f"docs/findings.md#{self.rule.lower()}"
 
     @property
-    def told(self) -> str:
-        """All of it in one line: what it is, why, its rule, and what mends it."""
-        return f"{self} ({self.rule})" + (f" → {self.fix}" if self.fix else "")
+    def notice(self) -> Notice:
+        """What pages and terminals show of it."""
+        return Notice(self.severity, self.rule, self.title, self.why, self.fix, self.link)
 
     def __str__(self) -> str:
         return f"{self.title}: {self.why}"

@@ -20,7 +20,8 @@ FUNCTIONS = {
     "jaccard_distance": "<%>",
 }
 _WRITTEN_OUT = re.compile(r'OPERATOR\((?:(?:\w+|"[^"]+")\.)?([^\w)\s]+)\)')
-_ENDING = re.compile(r"\s+(DESC|ASC|NULLS (FIRST|LAST))\s*$")
+_ENDING, _LONGEST = re.compile(r"\s+(DESC|ASC|NULLS (FIRST|LAST))\s*$"), 20
+_DISTANCE = re.compile("|".join(map(re.escape, (*OPERATORS, *FUNCTIONS))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,14 @@ def sort_keys(node: Node, name: str = "Sort Key") -> list[SortKey]:
 def sort_key(text: str) -> SortKey:
     """Return what one key says."""
     descending = nulls_first = False
-    while ending := _ENDING.search(text):
+    while ending := _ENDING.search(text, max(len(text) - _LONGEST, 0)):  # a long vector may stand before it
         descending |= ending[1] == "DESC"
         nulls_first |= ending[2] == "FIRST"
         text = text[: ending.start()]
-    text = _peeled(_WRITTEN_OUT.sub(r"\1", text))
-    found = tokens(text)
-    depths = _depths(found)
+    if not _DISTANCE.search(text):
+        return SortKey(text, None, None, "", "", False, descending, nulls_first)
+    found = _peeled(_WRITTEN_OUT.sub(r"\1", text))
+    text, depths = "".join(token.text for token in found), _depths(found)
     at = next((i for i, token in enumerate(found) if _operator(found, i)), None)
     if at is None:
         return _of_function(text, found, descending, nulls_first)
@@ -105,12 +107,17 @@ def _operands(found: list[Token], depths: list[int], at: int) -> tuple[str, str]
     return ("".join(t.text for t in found[start:at]).strip(), "".join(t.text for t in found[at + 1 : end]).strip())
 
 
-def _peeled(text: str) -> str:
+def peeled(text: str) -> str:
     """Return a text without the parentheses around all of it."""
-    text = text.strip()
-    while text.startswith("(") and text.endswith(")"):
-        depths = _depths(tokens(text))
-        if any(depth == 0 for depth in depths[1:-1]):
+    return "".join(token.text for token in _peeled(text))
+
+
+def _peeled(text: str) -> list[Token]:
+    """Return the tokens of a text without the parentheses around all of it."""
+    found = tokens(text.strip())
+    depths, around = _depths(found), 0
+    while found[around].text == "(" and found[-1 - around].text == ")":
+        if any(depth <= around for depth in depths[around + 1 : len(found) - 1 - around]):
             break
-        text = text[1:-1].strip()
-    return text
+        around += 1
+    return found[around : len(found) - around]

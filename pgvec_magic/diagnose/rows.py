@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..catalog import Index
 from ..plan import Node
 from ..plan.words import count, rows
 from ..sqltext import quote_qualified
-from .facts import Facts
-from .finding import Finding
-from .keys import sort_keys
+from .cures import cure_in, partial_index
+from .facts import Facts, seen
+from .finding import Cure, Finding
 
 _MOST_EF_SEARCH = 1_000
 _NEARLY = 0.95
 _FAR_FROM_ALL = 0.5
+_MANY_NULLS = 0.1
+_FAR = 1_000  # rows
+_TAKES_ALL = ("Sort", "Hash", "Aggregate")
 _ITERATIVE = "SET LOCAL hnsw.iterative_scan = 'relaxed_order'"
 
 
@@ -24,17 +28,19 @@ def short(facts: Facts) -> Iterator[Finding]:
         limit = facts.limit(scan)
         if limit is None or not limit.loops or limit.rows is None or scan.rows is None:
             continue
-        if any(facts.is_generic(key) for key in sort_keys(scan, "Order By")):
+        if any(facts.is_generic(key) for key in facts.keys(scan, "Order By")):
             continue  # what the LIMIT is was not known either
         wanted = facts.asked(limit) * limit.loops
-        if limit.rows < wanted and not _was_stopped(facts, limit) and not _has_no_more(facts, scan):
+        if limit.rows < wanted and not _was_stopped(facts, limit):
             found = _why_short(facts, scan, limit.rows, wanted)
             yield from [found] if found else []
 
 
 def _was_stopped(facts: Facts, limit: Node) -> bool:
     """Whether somebody above had enough before: another LIMIT, or a join that looks for one partner only."""
-    for above in facts.above(limit):
+    for above in facts.users(limit):
+        if above.kind in _TAKES_ALL:
+            return False
         if above.details.get("Join Type") in ("Semi", "Anti"):
             return True
         if above.kind == "Limit" and (above.rows or 0) >= facts.asked(above) * (above.loops or 1):
@@ -45,16 +51,28 @@ def _was_stopped(facts: Facts, limit: Node) -> bool:
 def _has_no_more(facts: Facts, scan: Node) -> bool:
     """Whether the scan saw nearly all that the index has: no vector index has rows without a vector."""
     index = facts.index(scan)
-    return index is not None and _seen(scan) >= _NEARLY * index.rows * (1 - index.nulls)
+    if index is None or (index.method == "hnsw" and not index.rows):  # not counted: did it end before it had to?
+        return seen(scan) < _NEARLY * float(facts.setting("hnsw.ef_search", "40"))
+    return seen(scan) >= _NEARLY * index.rows * (1 - index.nulls)
 
 
-def _seen(scan: Node) -> float:
-    """How many rows a scan took from its index, in one loop."""
-    return ((scan.rows or 0) + scan.removed() + scan.removed("Index Recheck")) / max(scan.loops or 1, 1)
+def _without_vector(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | None:
+    index = facts.index(scan)
+    if index is None or index.nulls < _MANY_NULLS:
+        return None
+    why = (
+        f"{index.nulls:.0%} of the rows of {index.table} have no vector, so no index has them and no search finds them:"
+        f" {count(got)} of {rows(wanted)} came"
+    )
+    return Finding("R50", "warning", why, f"%vembed {index.table} --text … gives them one", scan.number)
 
 
 def _why_short(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | None:
     index = facts.index(scan)
+    if scan.removed() and _is_threshold(facts, scan):
+        return _beyond(scan, got, wanted)
+    if _has_no_more(facts, scan):
+        return _without_vector(facts, scan, got, wanted)
     if index is not None and index.method == "ivfflat":
         return _ivfflat(facts, scan, index, got, wanted)
     if index is not None and index.method != "hnsw":
@@ -63,6 +81,23 @@ def _why_short(facts: Facts, scan: Node, got: float, wanted: float) -> Finding |
     if mode != "off":
         return _gave_up(facts, scan, got, wanted)
     return _filtered(facts, scan, got, wanted) if scan.removed() else _too_few(facts, scan, got, wanted)
+
+
+def _is_threshold(facts: Facts, scan: Node) -> bool:
+    """Whether all that the filter asks is how far a row may be: behind the first that is too far there is none."""
+    condition, key = str(scan.details.get("Filter", "")), facts.keys(scan, "Order By")[0]
+    return " AND " not in condition and f"{key.left} {key.operator} {key.right}" in condition
+
+
+def _beyond(scan: Node, got: float, wanted: float) -> Finding | None:
+    if seen(scan) < _FAR:
+        return None
+    why = (
+        f"the scan went on through {rows(seen(scan))} for {count(wanted)} within the distance, and there are"
+        f" {count(got)}: it does not know that those behind are farther still"
+    )
+    fix = "take the nearest with LIMIT in WITH … AS MATERIALIZED (…), and the condition on the distance around it"
+    return Finding("R43", "warning", why, fix, scan.number)
 
 
 def _filtered(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
@@ -75,7 +110,10 @@ def _filtered(facts: Facts, scan: Node, got: float, wanted: float) -> Finding:
         f" {count(got)} of {rows(wanted)} are left"
     )
     fix = _ITERATIVE if facts.iterates else "an index on the filter's column and an exact search, or pgvector 0.8"
-    return Finding("R42" if guarded else "R41", "error", why, fix, scan.number)
+    index, cure = facts.index(scan), cure_in(fix)
+    if index and not guarded and (before := partial_index(index, scan)):
+        cure = replace(cure, built=Cure(before=before)) if cure else Cure(before=before)
+    return Finding("R42" if guarded else "R41", "error", why, fix, scan.number, cure)
 
 
 def _too_few(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | None:
@@ -101,18 +139,18 @@ def _too_few(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | N
 
 
 def _gave_up(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | None:
-    most, seen, index = int(facts.setting("hnsw.max_scan_tuples", "20000")), _seen(scan), facts.index(scan)
-    if seen >= _NEARLY * most:
+    most, far, index = int(facts.setting("hnsw.max_scan_tuples", "20000")), seen(scan), facts.index(scan)
+    if far >= _NEARLY * most:
         why = (
-            f"the scan went on until it had seen {rows(seen)}, as hnsw.max_scan_tuples = {most} says, and the filter"
+            f"the scan went on until it had seen {rows(far)}, as hnsw.max_scan_tuples = {most} says, and the filter"
             f" left {count(got)} of {rows(wanted)}"
         )
         fix = "search exactly, by an index on the filter's column; or SET LOCAL hnsw.max_scan_tuples higher"
-        return Finding("R43", "error", why, fix, scan.number)
-    if index is None or seen > _FAR_FROM_ALL * index.rows:
+        return Finding("R43", "error", why, fix, scan.number, Cure(settings=(("enable_indexscan", "off"),)))
+    if index is None or far > _FAR_FROM_ALL * index.rows:
         return None  # it may have seen all there is: how many that is, is an estimate
     why = (
-        f"the scan stopped after {rows(seen)}, before hnsw.max_scan_tuples = {most}: the memory for what it has seen,"
+        f"the scan stopped after {rows(far)}, before hnsw.max_scan_tuples = {most}: the memory for what it has seen,"
         f" work_mem × hnsw.scan_mem_multiplier, was full; {count(got)} of {rows(wanted)} came"
     )
     fix = "SET LOCAL hnsw.scan_mem_multiplier = 4"
@@ -122,12 +160,10 @@ def _gave_up(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | N
 def _ivfflat(facts: Facts, scan: Node, index: Index, got: float, wanted: float) -> Finding | None:
     if facts.setting("ivfflat.iterative_scan", "off") != "off":
         most = int(facts.setting("ivfflat.max_probes", "32768"))
-        if most >= _lists(index):
+        if most >= index.lists:
             return None  # it has looked into all
-        why = (
-            f"the scan looks into ivfflat.max_probes = {most} of {_lists(index)} lists: {count(got)} of {rows(wanted)}"
-        )
-        fix = f"SET LOCAL ivfflat.max_probes = {_lists(index)}"
+        why = f"the scan looks into ivfflat.max_probes = {most} of {index.lists} lists: {count(got)} of {rows(wanted)}"
+        fix = f"SET LOCAL ivfflat.max_probes = {index.lists}"
         return Finding("R43", "error", f"{why} came", fix, scan.number)
     probes = int(facts.setting("ivfflat.probes", "1"))
     removed = f", and the filter removed {count(scan.removed())} of them" if scan.removed() else ""
@@ -136,7 +172,7 @@ def _ivfflat(facts: Facts, scan: Node, index: Index, got: float, wanted: float) 
         f" {rows((scan.rows or 0) + scan.removed())}{removed}: {count(got)} of {rows(wanted)} came"
     )
     iterative = "SET LOCAL ivfflat.iterative_scan = 'relaxed_order'"
-    fix = iterative if facts.iterates else f"SET LOCAL ivfflat.probes = {min(4 * probes, _lists(index))}"
+    fix = iterative if facts.iterates else f"SET LOCAL ivfflat.probes = {min(4 * probes, index.lists)}"
     return Finding("R41" if scan.removed() else "R40", "error", why, fix, scan.number)
 
 
@@ -147,15 +183,11 @@ def lists(facts: Facts) -> Iterator[Finding]:
         index = facts.index(scan)
         if index is None or index.method != "ivfflat" or not scan.executed:
             continue
-        most = _lists(index)
+        most = index.lists
         if probes >= most:
             why = f"ivfflat.probes = {probes} is as many as the index has lists, {most}: then every row is compared"
             fix = f"SET LOCAL ivfflat.probes = {round(most**0.5)}"
             yield Finding("R30", "info", why, fix, scan.number)
-
-
-def _lists(index: Index) -> int:
-    return next((int(option.partition("=")[2]) for option in index.options if option.startswith("lists=")), 100)
 
 
 def order(facts: Facts) -> Iterator[Finding]:
@@ -165,16 +197,9 @@ def order(facts: Facts) -> Iterator[Finding]:
         family = "ivfflat" if index is not None and index.method == "ivfflat" else "hnsw"
         if facts.setting(f"{family}.iterative_scan", "off") != "relaxed_order" or not scan.executed:
             continue
-        if any(above.kind in ("Sort", "Aggregate") for above in facts.above(scan)) or _is_in_cte(facts, scan):
+        if any(above.kind in ("Sort", "Aggregate") for above in (*facts.above(scan), *facts.readers(scan))):
             continue
         why = f"{family}.iterative_scan = relaxed_order gives rows nearly in order, and nothing sorts them again"
         fix = "put it into WITH … AS MATERIALIZED (…) and ORDER BY distance + 0 outside; or strict_order"
-        yield Finding("R45", "warning", why, fix, scan.number)
-
-
-def _is_in_cte(facts: Facts, scan: Node) -> bool:
-    """Whether the scan fills a CTE that is sorted where it is read."""
-    names = [str(n.details.get("Subplan Name", "")) for n in (scan, *facts.above(scan))]
-    ctes = {name.removeprefix("CTE ") for name in names if name.startswith("CTE ")}
-    sorts = [node for node in facts.plan.nodes if node.kind == "Sort"]
-    return any(below.details.get("CTE Name") in ctes for sort in sorts for below in sort.walk())
+        cure = Cure(settings=(("hnsw.iterative_scan", "strict_order"),)) if family == "hnsw" else None
+        yield Finding("R45", "warning", why, fix, scan.number, cure)

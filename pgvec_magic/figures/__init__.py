@@ -1,9 +1,27 @@
 """Plain values as plotly pictures: one function a picture, readable on dark, on light and in print."""
 
-from .elements import BLUE, GREY, ORANGE
+from .elements import BLUE, GREY, ORANGE, Sketch
 from .hybrid import shares
+from .icicle import icicle
 from .pairs import duplicates
 from .ranked import scores
-from .steps import Step, steps
+from .steps import MOST_STEPS, Mark, Step
+from .tree import tree
+from .ways import Timed, ways
 
-__all__ = ["BLUE", "GREY", "ORANGE", "Step", "duplicates", "scores", "shares", "steps"]
+__all__ = [
+    "BLUE",
+    "GREY",
+    "MOST_STEPS",
+    "ORANGE",
+    "Mark",
+    "Sketch",
+    "Step",
+    "Timed",
+    "duplicates",
+    "icicle",
+    "scores",
+    "shares",
+    "tree",
+    "ways",
+]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +22,33 @@ MOST_ROWS = 50
 Part = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """A picture before it is drawn: the parts and the layout of plotly, or an SVG, which needs no plotly."""
+
+    parts: list[Part]
+    layout: Part
+
+    def figure(self) -> Figure:
+        """Return the figure of plotly."""
+        from ..render.picture import Picture
+
+        return Picture({"data": self.parts, "layout": self.layout})
+
+    def svg(self) -> str:
+        """Return the picture for a page without scripts; pointing at a part tells of it."""
+        from ..render.drawing import svg
+
+        return svg(self.parts, self.layout) or ""
+
+
 def figure(parts: list[Part], layout: Part, labels: Sequence[str]) -> Figure:
     """Return the figure of parts and a layout; without labels it says that there are no rows."""
-    from ..render.picture import Picture
-
     if labels:
-        return Picture({"data": parts, "layout": layout})
+        return Sketch(parts, layout).figure()
     nothing = words("no rows", 0.5, 0.5, xref="paper", yref="paper")
     axes = {name: {"visible": False} for name in ("xaxis", "yaxis")}
-    return Picture({"data": [], "layout": layout | axes | {"annotations": [nothing], "shapes": []}})
+    return Sketch([], layout | axes | {"annotations": [nothing], "shapes": []}).figure()
 
 
 def ranked(labels: Sequence[str], title: str, places: int = 0) -> Part:

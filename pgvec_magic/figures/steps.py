@@ -1,26 +1,48 @@
-"""The steps of a plan by their time, each below the one that it works for."""
+"""The steps of a plan, as the pictures of it take them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..render.severity import SEVERITIES
 from . import elements
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
     from .elements import Part
 
-_CHARACTER = 0.0085  # of the picture's width
-# White words are readable on all three, at least 4.5:1, whatever the page behind.
-_MARKED, _PLAIN, _NOT_ITS_OWN = (180, 83, 9), (29, 104, 173), (95, 107, 120)
+VECTOR_SIGN = "◆"
+WHITE = "#ffffff"
+MOST_STEPS = 100  # of which a page has the picture unasked
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is wrong at a step: the rule's id, how grave it is (error, warning, info), and what it is."""
+
+    rule: str
+    severity: str
+    title: str
+
+    @property
+    def sign(self) -> str:
+        """The sign of how grave it is, and the rule."""
+        return f"{SEVERITIES[self.severity].sign} {self.rule}"
+
+    @property
+    def color(self) -> str:
+        """The colour of how grave it is."""
+        return SEVERITIES[self.severity].color
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step: where it begins and how long it is in the unit of the picture, how deep it lies, what to say of it."""
+    """A step, in the order in which EXPLAIN prints them.
+
+    Where it begins and how long it is, of which ``own`` without the steps below, in the unit of the picture; how deep
+    it lies; all that is to be said of it (``facts``), and that in a few words (``brief``). ``rows`` is what it gave.
+    """
 
     label: str
     facts: Sequence[str]
@@ -28,63 +50,49 @@ class Step:
     start: float
     length: float
     own: float
-    is_marked: bool = False
+    is_vector_scan: bool = False
+    ran: bool = True
+    took: str = ""
+    brief: Sequence[str] = ()
+    rows: float | None = None
+    marks: Sequence[Mark] = ()
 
+    @property
+    def name(self) -> str:
+        """The label with the sign of a vector scan, and those of what is wrong."""
+        signs = [mark.sign for mark in self.marks] + ([VECTOR_SIGN] if self.is_vector_scan else [])
+        return " ".join([*signs, self.label])
 
-def steps(found: Sequence[Step], *, unit: str, title: str, marked: str) -> Figure:
-    """Draw steps as an icicle: as wide as they took, the statement on top, what each waited for below it.
-
-    ``marked`` names what the marked ones are; the greyer a step, the less of its length is its own.
-    """
-    depths = max((step.depth for step in found), default=0) + 1
-    whole = max((step.start + step.length for step in found), default=1.0) or 1.0
-    layout = elements.ranked([], title) | {
-        "height": 120 + 34 * depths,
-        "margin": {"l": 16, "r": 16, "t": 70, "b": 50},
-        "barmode": "overlay",
-        "bargap": 0.08,
-        "annotations": [_name(step, whole) for step in found if _fits(step, whole)],
-    }
-    layout["xaxis"] = layout["xaxis"] | {"title": unit, "range": [0, whole]}
-    layout["yaxis"] = {"visible": False, "range": [depths - 0.4, -0.6]}
-    if any(step.is_marked for step in found):
-        layout["annotations"].append(
-            elements.heading(
-                f"● {marked}", 0, xref="paper", xanchor="left", font={"color": elements.ORANGE, "size": 12}
-            )
+    @property
+    def told(self) -> str:
+        """All that is to be said of it, as plotly shows it at the pointer."""
+        wrong = [f"{mark.sign} {mark.title}" for mark in self.marks]
+        return "<br>".join(
+            [f"<b>{elements.label(self.label, 80)}</b>", *(elements.label(f, 110) for f in (*wrong, *self.facts))]
         )
-    return elements.figure([_bars(found)], layout, [step.label for step in found])
 
 
-def _bars(found: Sequence[Step]) -> Part:
+def bars(found: Sequence[Step], colors: Sequence[str]) -> Part:
+    """Return level bars, one a step, that tell of it and know its number."""
     return {
         "type": "bar",
         "orientation": "h",
-        "x": [step.length for step in found],
-        "y": [step.depth for step in found],
-        "base": [step.start for step in found],
-        "marker": {"color": [_color(step) for step in found], "line": {"width": 1, "color": "rgba(128,128,128,0.6)"}},
+        "marker": {"color": list(colors), "line": {"width": 1, "color": "rgba(128,128,128,0.6)"}},
+        "customdata": list(range(len(found))),
         "hoverinfo": "text",
-        "hovertext": [
-            "<br>".join([f"<b>{elements.label(step.label, 80)}</b>", *(elements.label(f, 110) for f in step.facts)])
-            for step in found
-        ],
+        "hovertext": [step.told for step in found],
     }
 
 
-def _color(step: Step) -> str:
-    """Return a colour between grey and its own by how much of the length is the step's own."""
-    share = step.own / step.length if step.length else 0.0
-    full = _MARKED if step.is_marked else _PLAIN
-    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(_NOT_ITS_OWN, full, strict=True))
+def plain(title: str, height: int, depths: Sequence[float]) -> Part:
+    """Return a layout of bars without names at their side."""
+    return elements.ranked([], title) | {
+        "height": height,
+        "barmode": "overlay",
+        "yaxis": {"visible": False, "range": list(depths)},
+    }
 
 
-def _fits(step: Step, whole: float) -> bool:
-    return step.length / whole > 6 * _CHARACTER
-
-
-def _name(step: Step, whole: float) -> Part:
-    room = int(step.length / whole / _CHARACTER) - 1
-    return elements.words(
-        elements.label(step.label, room), step.start, step.depth, color="#ffffff", xanchor="left", xshift=5
-    )
+def key(found: Iterable[Step]) -> str:
+    """Return what the signs in a picture mean."""
+    return f"{VECTOR_SIGN} vector index" if any(step.is_vector_scan for step in found) else ""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from traitlets.config import Config
 
     from ..db import Database
+    from ..search import Explanation
 
 
 @magics_class
@@ -102,14 +103,16 @@ class PgvecMagics(Magics):
     def vsearch(self, line: str, body: str | None = None) -> object:
         """Search a table."""
         from .. import db
-        from ..search import dry_run, explain, search
+        from ..search import dry_run, search
 
         asked = cell.parse_search(line, body, self._names, self._defaults)
         database = db.get(asked.connection)
         if asked.dry_run:
             return self._kept(asked.output, dry_run(database, asked.search))
-        if asked.explain:
-            return self._kept(asked.output, explain(database, asked.search))
+        if asked.explain or asked.prove:
+            return self._kept(asked.output, _explained(asked, database, asked.search))
+        if asked.compare:
+            return self._kept(asked.output, _compared(asked, database))
         result = search(database, asked.search)
         return self._kept(asked.output, result.figure() if asked.plot else result)
 
@@ -118,12 +121,12 @@ class PgvecMagics(Magics):
     def vsql(self, line: str, body: str) -> object:
         """Run SQL."""
         from .. import db
-        from ..search import explain, sql
+        from ..search import sql
 
         asked = cell.parse_sql(line, body, self._names)
         database = db.get(asked.connection)
-        if asked.explain:
-            return self._kept(asked.output, explain(database, sql=asked.text, **asked.options))
+        if asked.explain or asked.prove:
+            return self._kept(asked.output, _explained(asked, database, sql=asked.text, **asked.options))
         return self._kept(asked.output, sql(database, asked.text, **asked.options))
 
     @cell_magic
@@ -134,6 +137,30 @@ class PgvecMagics(Magics):
 
         asked = cell.parse_plan(line, body, self._names)
         return self._kept(asked.output, read_plan(asked.text))
+
+    @line_magic
+    @no_var_expand
+    def vpanel(self, line: str) -> object:
+        """Open a panel."""
+        from .. import db
+        from ..panels import panel
+
+        asked = cell.parse_panel(line, self._names)
+        about = self._last_plan() if asked.about is None else asked.about
+        is_at_hand = asked.connection or db.names() or isinstance(about, str)  # a pasted plan needs no connection
+        database = db.get(asked.connection) if is_at_hand else None
+        return self._kept(asked.output, panel(database, asked.panel, about))
+
+    def _last_plan(self) -> Explanation:
+        """Return the plan that a cell showed last."""
+        from ..search import Explanation
+
+        shown = reversed(self._names.get("Out", {}).values())
+        found = next((value for value in shown if isinstance(value, Explanation)), None)
+        if found is None:
+            hint = "%vsearch TABLE text --explain shows one; %vpanel plan :name takes a variable's"
+            raise UsageError("no cell has shown a plan yet", hint)
+        return found
 
     @property
     def _names(self) -> dict[str, Any]:
@@ -172,6 +199,23 @@ def _connected(asked: cell.ConnectRequest) -> Database:
     )
 
 
+def _explained(asked: cell.SearchRequest | cell.SqlRequest, database: Database, *what: Any, **options: Any) -> object:
+    """Return a plan, with its fixes tried where that is asked for."""
+    from ..compare import proved
+    from ..search import explain
+
+    found = explain(database, *what, **options)
+    return proved(database, found) if asked.prove else found
+
+
+def _compared(asked: cell.SearchRequest, database: Database) -> object:
+    """Return the ways of a search side by side, as a picture where that is asked for."""
+    from ..compare import compare
+
+    found = compare(database, asked.search)
+    return found.figure() if asked.plot else found
+
+
 def _password_note(line: str, asked: cell.ConnectRequest) -> tuple[str, ...]:
     """Warn of a password that was typed: what comes out of a variable does not stand in the notebook."""
     from .. import db
@@ -182,5 +226,5 @@ def _password_note(line: str, asked: cell.ConnectRequest) -> tuple[str, ...]:
 
 
 # The help of a magic is made of its grammar, so that it cannot be wrong.
-for _magic in ("vconnect", "vtables", "vload", "vembed", "vsearch", "vsql", "vplan"):
+for _magic in ("vconnect", "vtables", "vload", "vembed", "vsearch", "vsql", "vplan", "vpanel"):
     getattr(PgvecMagics, _magic).__doc__ = cell.usage(_magic)

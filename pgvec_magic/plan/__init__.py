@@ -2,8 +2,25 @@
 
 from .changes import changes
 from .elide import elide
-from .node import Blocks, Node, Plan, Remote, Time, Trigger
+from .estimates import misestimate, stopped_early
+from .node import Blocks, Node, Plan, Remote, Time, Trigger, of_shard
 from .read import read
-from .words import facts, milliseconds
+from .words import facts, measured, milliseconds
 
-__all__ = ["Blocks", "Node", "Plan", "Remote", "Time", "Trigger", "changes", "elide", "facts", "milliseconds", "read"]
+__all__ = [
+    "Blocks",
+    "Node",
+    "Plan",
+    "Remote",
+    "Time",
+    "Trigger",
+    "changes",
+    "elide",
+    "facts",
+    "measured",
+    "milliseconds",
+    "misestimate",
+    "of_shard",
+    "read",
+    "stopped_early",
+]

@@ -17,5 +17,5 @@ def elide(text: str) -> str:
 
 
 def _dense(found: re.Match[str]) -> str:
-    numbers = found[1].split(",")
-    return f"'[{','.join(numbers[:2])},…×{len(numbers)}]'"
+    first = found[1].split(",", 2)[:2]
+    return f"'[{','.join(first)},…×{found[1].count(',') + 1}]'"

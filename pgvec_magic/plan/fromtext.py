@@ -16,13 +16,14 @@ _TIME = rf"(?:time=(?P<first>{_NUMBER})\.\.(?P<last>{_NUMBER}) )?rows=(?P<rows>{
 _STEP = re.compile(
     rf"(?P<title>.+?)(?:  ?\({_COST}\))?(?:  ?\((?:actual {_TIME}|(?P<never>never executed))\))?", re.DOTALL
 )
+_MYSQL = re.compile(r"\(cost=\d+(\.\d+)? ")
 _MARK = re.compile(r"\((?:cost=|actual |never executed)")
 # With COSTS OFF nothing but its name tells a step.
 _KINDS = re.compile(
     r"(?:Parallel |Partial |Finalize )*(?:(?:[A-Z]\w+ )+Scan|(?:Hash|Group|Mixed)?Aggregate|Limit|Result|Unique|"
     r"(?:Incremental )?Sort|Gather(?: Merge)?|Nested Loop|(?:Hash|Merge)(?: \w+)* Join|(?:Merge )?Append|WindowAgg|"
     r"Materialize|Memoize|Group|(?:Hash)?SetOp \w+|LockRows|ProjectSet|Recursive Union|"
-    r"(?:Insert|Update|Delete|Merge) on|Custom Scan)(?: |$)"
+    r"(?:Insert|Update|Delete|Merge) on)(?: (?!\()|$)|Custom Scan "
 )
 _HEADER = re.compile(r"(?P<kind>InitPlan|SubPlan|CTE) \S.*")
 _WORKER = re.compile(rf"Worker (\d+): ?(?: actual {_TIME})?")
@@ -57,8 +58,8 @@ def document(lines: list[str]) -> dict[str, Any]:
 
 
 def _is_step(line: str) -> bool:
-    """Whether a line can be the first of a plan: an arrow leads to a step below another."""
-    return not line.startswith("->") and bool(_KINDS.match(line) or _MARK.search(line))
+    """Whether a line can be the first of a plan: an arrow leads to a step below another, MySQL's cost is one number."""
+    return not line.startswith("->") and bool(_KINDS.match(line) or _MARK.search(line)) and not _MYSQL.search(line)
 
 
 def _from_first_step(lines: list[str]) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-_BLOCKS = ("Hit", "Read", "Dirtied", "Written")
+_BLOCKS = tuple((f"Shared {what} Blocks", f"Local {what} Blocks") for what in ("Hit", "Read", "Dirtied", "Written"))
 _NAMES = ("Relation Name", "CTE Name", "Function Name", "Tuplestore Name", "Table Function Name")
 
 
@@ -189,6 +190,11 @@ class Plan:
         return {child.number: node for node in self.nodes for child in node.children}
 
 
+def of_shard(name: str) -> str:
+    """Return the table or index that a shard is part of by its name: ``docs`` of ``docs_102008``."""
+    return re.sub(r"_\d+$", "", name)
+
+
 def has_blocks(details: Mapping[str, Any]) -> bool:
     """Whether EXPLAIN told of pages; its text leaves zeros out, its JSON says them."""
     return any(key.endswith(" Blocks") and key.startswith(("Shared ", "Local ", "Temp ")) for key in details)
@@ -196,8 +202,6 @@ def has_blocks(details: Mapping[str, Any]) -> bool:
 
 def blocks_of(details: Mapping[str, Any], own: int) -> Blocks:
     """Return the pages that a node's details tell of, shared and local together."""
-    hit, read, dirtied, written = (
-        sum(int(details.get(f"{where} {what} Blocks", 0)) for where in ("Shared", "Local")) for what in _BLOCKS
-    )
+    hit, read, dirtied, written = (int(details.get(one, 0)) + int(details.get(other, 0)) for one, other in _BLOCKS)
     temp_read, temp_written = (int(details.get(f"Temp {what} Blocks", 0)) for what in ("Read", "Written"))
     return Blocks(hit, read, dirtied, written, temp_read, temp_written, own)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ..errors import UsageError
 from . import fromtext
+from .frames import unframed
 from .node import Plan
 from .tree import plan_of
 
 _PASTE = "paste all of what EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) printed, or its text"
-_RULE = re.compile(r"[\s|+-]*-{3,}[\s|+-]*")
-_ROWS = re.compile(r"\(\d+ rows?\)")
 
 
 def read(source: str | Mapping[str, Any] | list[Any]) -> Plan:
@@ -32,7 +31,10 @@ def read(source: str | Mapping[str, Any] | list[Any]) -> Plan:
 def _read(source: str | Mapping[str, Any] | list[Any]) -> Plan:
     if not isinstance(source, str):
         return plan_of(_document(source))
-    lines = _unframed(source)
+    if source.lstrip()[:1] in ("[", "{"):
+        with suppress(ValueError):  # it may be framed
+            return plan_of(_document(json.loads(source)))
+    lines = unframed(source)
     if not lines:
         raise UsageError("the plan is empty", _PASTE)
     text = "\n".join(lines)
@@ -64,17 +66,3 @@ def _document(found: Any) -> Mapping[str, Any]:
     if not isinstance(plan, Mapping) or "Node Type" not in plan:
         raise UsageError("this JSON holds no plan of Postgres: there is no Plan with a Node Type in it", _PASTE)
     return dict(found)
-
-
-def _unframed(text: str) -> list[str]:
-    """Return the lines of a plan without what psql, pgAdmin and log files draw around them."""
-    lines = [line.rstrip() for line in text.expandtabs().splitlines()]
-    lines = [line for line in lines if line.strip() and not _RULE.fullmatch(line) and not _ROWS.fullmatch(line.strip())]
-    if lines and all(line.strip().startswith('"') and line.strip().endswith('"') for line in lines):
-        lines = [line.strip()[1:-1].replace('""', '"') for line in lines]
-    if lines and all(re.match(r"\s*\|.*\|$", line) for line in lines):
-        lines = [line.strip()[1:-1].rstrip() for line in lines]
-    lines = [line for line in lines if line.strip().strip('"').upper() != "QUERY PLAN"]
-    if len(lines) > 1 and all(line.endswith("+") for line in lines[:-1]):  # one cell of several lines
-        lines = [line.removesuffix("+").rstrip() for line in lines]
-    return [line for line in lines if line.strip()]

@@ -110,4 +110,8 @@ def _mentions(node: Step, sign: re.Pattern[str]) -> bool:
 
 
 def _walk(node: Step) -> list[Step]:
-    return [node, *(below for child in node.children for below in _walk(child))]
+    found, waiting = [], [node]
+    while waiting:
+        found.append(waiting.pop())
+        waiting += reversed(found[-1].children)
+    return found

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from .node import Node, Plan, Remote, Time, Trigger, blocks_of, has_blocks
 from .shares import Step, spread
 from .times import times
 
+_TOUCHED = tuple(f"{where} {what} Blocks" for where in ("Shared", "Local") for what in ("Hit", "Read"))
+_NUMBERS = re.compile(r"(Actual|Plan|Startup|Total) \w+( Time)?|Rows Removed by .+|(Shared|Local|Temp) \w+ Blocks")
 _DEEPEST = 200  # no statement's plan is, and Python's own limit is not far
 
 
@@ -42,6 +46,9 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
 def _raw(details: Mapping[str, Any], numbers: Iterator[int], deep: int) -> _Raw:
     if not deep:
         raise RecursionError
+    for key, value in details.items():
+        if _NUMBERS.fullmatch(key) and not (isinstance(value, int | float) and isfinite(value)):
+            raise ValueError(f"{key} is {value!r}")
     number = next(numbers)
     below = [child for child in details.get("Plans") or () if isinstance(child, Mapping)]
     return _Raw(number, details, tuple(_raw(child, numbers, deep - 1) for child in below))
@@ -73,8 +80,7 @@ def _cost(step: Step) -> float:
 
 
 def _touched(step: Step) -> float:
-    keys = (f"{where} {what} Blocks" for where in ("Shared", "Local") for what in ("Hit", "Read"))
-    return float(sum(step.details.get(key, 0) for key in keys))
+    return float(sum(step.details.get(key, 0) for key in _TOUCHED))
 
 
 def _remotes(details: Mapping[str, Any]) -> Iterator[Remote]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .elide import elide
+from .estimates import misestimate
 from .node import Node
 
 _KEYS = (
     *("Order By", "Index Cond", "Filter", "Recheck Cond", "Join Filter", "Hash Cond", "Merge Cond", "Sort Key"),
     *("Group Key", "One-Time Filter", "Subplan Name"),
 )
+_FAR_OFF = 10  # times, from where viewers of plans mark it
 _REMOVED = ("Filter", "Join Filter", "Index Recheck")
 
 
@@ -59,6 +61,32 @@ def _conditions(node: Node) -> Iterator[str]:
         if key in node.details:
             value = node.details[key]
             yield f"{key}: {elide(', '.join(map(str, value)) if isinstance(value, list) else str(value))}"
+
+
+def measured(node: Node, *, guessed: bool = True) -> list[str]:
+    """Return the rows, loops and pages of a node in a few words each; ``guessed``: with what the planner expected."""
+    if not node.executed:
+        return ["never ran"]
+    if node.rows is None:
+        return [f"{rows(node.estimate)} expected"] if guessed and node.estimate is not None else []
+    said = [rows(node.rows) + (_guess(node) if guessed else "")]
+    if node.loops is not None and node.loops > 1:
+        said.append(f"{node.loops:,} loops")
+    if node.blocks is not None and node.blocks.own:
+        said.append("1 page" if node.blocks.own == 1 else f"{node.blocks.own:,} pages")
+    return said
+
+
+def _guess(node: Node) -> str:
+    factor = misestimate(node)
+    if factor is None or node.estimate is None:
+        return ""
+    expected = count(node.estimate * (node.loops or 1))
+    if factor >= _FAR_OFF:
+        return f", {count(factor)} × more than the {expected} expected"
+    if factor <= 1 / _FAR_OFF:
+        return f", {count(1 / factor)} × fewer than the {expected} expected"
+    return ", as expected" if expected == count(node.rows or 0) else f", {expected} expected"
 
 
 def milliseconds(value: float) -> str:

@@ -14,18 +14,23 @@ if TYPE_CHECKING:
 
 Settings = tuple[tuple[str, str], ...]
 
-# A filter that leaves no more rows than this is searched exactly. Measured (python -m benchmarks.filtered) on
-# 30,000 × 64 in clusters, k = 10: exact takes 0.4 ms for 150 rows, 2.7 for 1,500, 7 for 9,000 and 12 for 30,000; an
-# iterative scan 8 ms where 5 % pass, 3.3 where 10 % do, 1.3 from 20 % on. By time alone the border is at 2,700 rows.
-# But where a filter leaves only rows far from the query, the scan takes 5 to 20 ms and has a recall of 0.81 to 0.98
-# between 5 and 50 %; up to here, exact costs no more than that and is right.
-EXACT_ROWS = 10_000
-# How many rows can be sorted in the time in which an index scan walks past one: at the border by time (2,700 rows of
-# 30,000 × 64; 5,000 of 100,000 × 128; 4,000 of 100,000 × 384) it is 6, 6 and 4.
-WALK_COST = 6
-# The least hnsw.ef_search where rows are dropped, grouped or fused after the scan (10 far rows of all but the query's
-# own cluster: recall 0.97 with the candidates of such a pass, 0.93 with 40; 400 costs twice as much and gives 0.98).
+# Measured with python -m benchmarks.auto: 100,000 × 128, k = 10. One pass of an HNSW index takes 0.4 ms when it is 40
+# deep, 0.45 for 100, 0.55 for 200, 0.9 for 400 and 3 for 800 where the rows are in clusters, and 2, 3, 5, 10 and 21 ms
+# where they are spread evenly; exact takes 1 ms for 1,000 rows. So one row deeper costs as much as sorting 2 rows (in
+# clusters) to 26 (even). Between them, where either may be wrong by the same factor, nearer to exact, which is right:
+WALK_COST = 10
+# One pass is at least so deep where a filter drops rows: in clusters 1.15 times the time of 40, and on even data a
+# recall of 0.37 in place of 0.16. 200 would take 1.4 times as long as 40.
+FILTERED_EF_SEARCH = 100
+# The least hnsw.ef_search where rows are cut, grouped or fused after the scan, and of an iterative one (10 far rows of
+# all but the query's own cluster: recall 0.97 with the candidates of such a pass, 0.93 with 40).
 DEEP_EF_SEARCH = 200
+# A pass that finds too few says that what the filter leaves is far from the query. There an iterative scan takes 5 to
+# 11 ms and has a recall of 0.78 to 0.88, from 20 % on; exact is right, and takes 40 to 55 ms for so many rows.
+FAR_ROWS = 100_000
+# Where one pass cannot tell, for it would have to be deeper than pgvector allows or the index is no HNSW index, so many
+# rows are searched exactly: in 10 ms, as long as an iterative scan may take.
+EXACT_ROWS = 10_000
 # The largest hnsw.ef_search that pgvector takes, its default, and its default for hnsw.max_scan_tuples.
 MAX_EF_SEARCH = 1000
 EF_SEARCH = 40
@@ -41,13 +46,15 @@ CITUS = ("citus.propagate_set_commands", "'local'")
 class Scan:
     """``kind`` is as-is, ann (one pass), iterative or exact; ``why`` says in words why it was chosen.
 
-    ``candidates`` are the rows that it hands over to be ordered, grouped or fused.
+    ``candidates`` are the rows that it hands over to be ordered, grouped or fused; where it gives too few, ``deeper``
+    finds more, or else an exact scan.
     """
 
     kind: str
     candidates: int
     settings: Settings = ()
     why: str = ""
+    deeper: Scan | None = None
 
     @property
     def may_stop_early(self) -> bool:
@@ -73,37 +80,62 @@ class _Choice:
         return bool(self.search.where) or self.guarded
 
     @property
-    def candidates(self) -> int:
-        """How many rows the scan hands over: those asked for, and more where some are dropped or moved afterwards."""
+    def wanted(self) -> int:
+        """How many rows the scan must give: those asked for, and more where some are dropped or fused afterwards."""
         search = self.search
         if search.candidates is not None:
             return max(search.candidates, search.needed)
         if search.per:
             return max(10 * search.needed, 100)
-        if search.mode == "hybrid":
-            return max(4 * search.needed, 40)
-        if self.filtered and not search.as_is:
-            return max(4 * search.needed, 40, self._in_first_pass)
-        return search.needed
+        return max(4 * search.needed, 40) if search.mode == "hybrid" else search.needed
+
+    @property
+    def candidates(self) -> int:
+        """How many rows a scan in nearly the right order hands over, so that the nearest are among them."""
+        if not self.filtered or self.search.candidates is not None or self.search.per:
+            return self.wanted
+        return max(4 * self.search.needed, 40, self._in_first_pass if self.search.mode == "vector" else 0)
 
     @property
     def _in_first_pass(self) -> int:
         """How many rows of an index scan's first pass the filter leaves: they are found already, so they are taken."""
-        if not self.matching or not self.rows:
-            return 0
-        return int(DEEP_EF_SEARCH * min(self.matching / self.rows, 1.0))
+        return 0 if self.passing is None else int(DEEP_EF_SEARCH * self.passing)
 
     @property
-    def walked(self) -> float:
-        """How many rows an index scan must look at to find the candidates among those that the filter leaves."""
-        passing = 1.0 if self.matching is None or not self.rows else max(self.matching, 1) / self.rows
-        return max(self.candidates, EF_SEARCH) / min(passing, 1.0)
+    def passing(self) -> float | None:
+        """The share of the table's rows that is searched, or None where nobody has counted."""
+        if not self.filtered:
+            return 1.0
+        return min(max(self.matching, 1) / self.rows, 1.0) if self.matching is not None and self.rows else None
 
     @property
-    def wants_depth(self) -> bool:
-        """Whether rows are dropped, grouped or fused after the scan, and so more than the first must be right."""
+    def depth(self) -> int:
+        """The hnsw.ef_search of one pass."""
+        return max(self.walked, self._least_depth)
+
+    @property
+    def walked(self) -> int:
+        """How many rows one pass must go through to find those wanted in 19 of 20 searches, if the filter is even.
+
+        What it finds then has a Poisson distribution: its mean is what is wanted, and twice the deviation.
+        """
+        wanted = self.wanted + len(self.search.similar_to)
+        if self.filtered and self.passing is not None:
+            wanted = math.ceil((wanted + 2 * math.isqrt(wanted)) / self.passing)
+        return max(wanted, self.depth_in_force)
+
+    @property
+    def depth_in_force(self) -> int:
+        """The session's hnsw.ef_search, which nothing goes below."""
+        return int(self.in_force.get("hnsw.ef_search", EF_SEARCH))
+
+    @property
+    def _least_depth(self) -> int:
+        """More than pgvector's default where rows are dropped, cut, grouped or fused, so that later ones count."""
         search = self.search
-        return self.filtered or bool(search.per) or search.has_threshold or search.mode == "hybrid"
+        if search.per or search.has_threshold or search.mode == "hybrid" or self.passing is None:
+            return DEEP_EF_SEARCH
+        return FILTERED_EF_SEARCH if self.filtered else 1
 
     @property
     def sorted_cheaply(self) -> str | None:
@@ -111,7 +143,8 @@ class _Choice:
         matching = self.matching if self.filtered else self.rows
         if matching is None or self.search.asks_for_index:
             return None
-        if matching > WALK_COST * self.walked and not (self.filtered and matching <= EXACT_ROWS):
+        cannot_tell = self.filtered and self.wants_iterative
+        if matching > max(WALK_COST * self.walked, EXACT_ROWS if cannot_tell else 0):
             return None
         rows = f"about {matching:,} {'row' if matching == 1 else 'rows'}"
         if self.guarded:
@@ -128,8 +161,8 @@ class _Choice:
         # An IVFFlat scan may find fewer rows than asked in the lists that it probes, whatever the filter. With a
         # setting that is in force rows may come in nearly the right order.
         return (
-            self.filtered
-            or self.candidates > MAX_EF_SEARCH
+            self.depth > MAX_EF_SEARCH
+            or (self.filtered and (self.passing is None or self.search.asks_for_index))
             or self._is_relaxed
             or any(index.method == "ivfflat" for index in self.indexes)
             or self.in_force.get("hnsw.iterative_scan", "off") != "off"
@@ -162,30 +195,42 @@ def choose_scan(
     choice = _Choice(search, indexes, version, {**in_force, **search.asked}, matching, rows, guarded)
     if search.as_is:
         given = _given(search)
-        return Scan(
-            "as-is", choice.candidates, _with_citus(choice, given), "" if given or search.asked else "nothing set"
-        )
+        return Scan("as-is", choice.wanted, _with_citus(choice, given), "" if given or search.asked else "nothing set")
     if search.strategy == "exact":
-        return Scan("exact", choice.candidates, why="as asked")
+        return Scan("exact", choice.wanted, why="as asked")
     if index is None:
-        return Scan("exact", choice.candidates, why="no index to use")
+        return Scan("exact", choice.wanted, why="no index to use")
     if search.strategy == "auto" and (why := choice.sorted_cheaply):
-        return Scan("exact", choice.candidates, why=why)
+        return Scan("exact", choice.wanted, why=why)
     return _by_index(choice)
 
 
 def _by_index(choice: _Choice) -> Scan:
-    candidates, iterative, why = choice.candidates, choice.wants_iterative, ""
+    iterative, why = choice.wants_iterative, ""
     if iterative and choice.version < ITERATIVE_SINCE:
         iterative, why = False, "iterative scans need pgvector 0.8"
-    too_many = candidates > (MAX_SCAN_TUPLES if iterative else MAX_EF_SEARCH)
-    if too_many and choice.search.strategy == "auto":
-        return Scan("exact", candidates, why=why or f"{candidates:,} rows are more than an index scan gives")
-    settings = (*_passes(choice, iterative), *_depth(choice))
-    return Scan("iterative" if iterative else "ann", candidates, _with_citus(choice, settings), why)
+    rows = choice.candidates if iterative else choice.wanted
+    if rows > (MAX_SCAN_TUPLES if iterative else MAX_EF_SEARCH) and choice.search.strategy == "auto":
+        return Scan("exact", rows, why=why or f"{rows:,} rows are more than an index scan gives")
+    if iterative:
+        return _iterative(choice)
+    settings = (*_passes(choice, iterative=False), *_depth(choice, choice.depth))
+    return Scan("ann", rows, _with_citus(choice, settings), why, _deeper(choice))
 
 
-def _passes(choice: _Choice, iterative: bool) -> Settings:
+def _iterative(choice: _Choice, why: str = "") -> Scan:
+    least = max(DEEP_EF_SEARCH, choice.candidates) if choice.filtered else choice.depth
+    settings = (*_passes(choice, iterative=True), *_depth(choice, least))
+    return Scan("iterative", choice.candidates, _with_citus(choice, settings), why)
+
+
+def _deeper(choice: _Choice) -> Scan | None:
+    """What follows on a pass that found too few: an iterative scan where the rows are too many to sort them."""
+    too_many = choice.filtered and (choice.matching or 0) > FAR_ROWS and choice.version >= ITERATIVE_SINCE
+    return _iterative(choice, "one pass of the index found too few rows") if too_many else None
+
+
+def _passes(choice: _Choice, *, iterative: bool) -> Settings:
     """The settings that let a scan go on after its first pass, or keep it from that where it would."""
     methods = _known_methods(choice)
     if iterative:
@@ -194,15 +239,12 @@ def _passes(choice: _Choice, iterative: bool) -> Settings:
     return tuple((name, "off") for name in names if choice.in_force.get(name, "off") != "off")
 
 
-def _depth(choice: _Choice) -> Settings:
+def _depth(choice: _Choice, least: int) -> Settings:
     """The settings that say how far one pass looks; never below a value in force, unless the person says so."""
     chosen = {}
     methods = _known_methods(choice)
     if "hnsw" in methods:
-        least = choice.candidates + len(choice.search.similar_to)
-        least = max(DEEP_EF_SEARCH, least) if choice.wants_depth else least
-        in_force = int(choice.in_force.get("hnsw.ef_search", EF_SEARCH))
-        chosen["hnsw.ef_search"] = str(max(min(least, MAX_EF_SEARCH), in_force))
+        chosen["hnsw.ef_search"] = str(max(min(least, MAX_EF_SEARCH), choice.depth_in_force))
     if "ivfflat" in methods:
         lists = max(index.lists for index in choice.indexes if index.method == "ivfflat")
         chosen["ivfflat.probes"] = str(max(math.isqrt(lists), int(choice.in_force.get("ivfflat.probes", 1))))

@@ -58,7 +58,8 @@ def svg(traces: Sequence[Part], layout: Part) -> str | None:
         f'viewBox="0 0 {WIDTH} {height}" role="img" font-family="{_FONT}" fill="{signs.safe(color)}">'
     )
     name = f"<title>{signs.safe(markup.plain(title))}</title>"
-    return "\n".join([head, name, *parts, signs.text(title, 12, 24, size=17), "</svg>"])
+    heading = [signs.text(title, 12, 24, size=17)] if title else []
+    return "\n".join([head, name, *parts, *heading, "</svg>"])
 
 
 def _drawable(traces: Sequence[Part], layout: Part) -> bool:
@@ -138,11 +139,14 @@ def _panel(frame: _Frame, bars: Sequence[Part], layout: Part) -> Iterator[str]:
         half = bar.get("width", room) / 2
         texts = bar.get("text", [""] * len(bar[letter]))
         bases, colors = bar.get("base", [0.0] * len(texts)), _colors(bar, len(texts), frame.color)
-        for place, length, text, base, color in zip(bar[letter], bar[along(bar)], texts, bases, colors, strict=True):
+        told, steps = bar.get("hovertext", [""] * len(texts)), bar.get("customdata", [None] * len(texts))
+        signs_of = zip(bar[letter], bar[along(bar)], texts, bases, colors, told, steps, strict=True)
+        for place, length, text, base, color, hover, step in signs_of:
             start = ends.get(place, 0.0) if is_stacked else base
             ends[place] = start + (length or 0.0)
             middle = _position(frame, bar, letter, place) + shift
-            yield from _bar(frame, bar, color, middle, half, (start, ends[place]), text)
+            drawn = _bar(frame, bar, color, middle, half, (start, ends[place]), text)
+            yield signs.told("".join(drawn), markup.plain(hover), step)
 
 
 def _position(frame: _Frame, bar: Part, letter: str, place: float | str) -> float:
@@ -165,7 +169,7 @@ def _bar(
         frame.point(bar, *((a, low) if is_flat else (low, a))),
         frame.point(bar, *((b, high) if is_flat else (high, b))),
     )
-    yield signs.box(one, other, color)
+    yield signs.box(one, other, color, radius=bar.get("marker", {}).get("cornerradius", 0))
     if text and is_flat:
         yield signs.text(text, other[0] + 4, (one[1] + other[1]) / 2 + 4)
     elif text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,8 +15,25 @@ MOST_COLUMNS = 50
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What is wrong: how grave (error, warning, info), by which rule, what, why, what mends it, where more stands."""
+
+    severity: str
+    rule: str
+    title: str
+    why: str
+    fix: str | None = None
+    link: str = ""
+
+    @property
+    def fix_is_code(self) -> bool:
+        """Whether the fix can be copied and run: SQL, or a magic; others are told in words."""
+        return re.match(r"%%?v|[A-Z]{2,}\b(?! index)", self.fix or "") is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Grid:
-    """A table to show; ``caption`` holds short facts, ``notes`` sentences that must be seen, ``index`` the ranks.
+    """A table to show; ``caption`` holds short facts, ``notes`` what must be seen, ``index`` the ranks.
 
     ``bars``: column -> (value of an empty bar, value of a full bar).  ``legs``: heading -> (rank column, number
     column), shown as one, ``#3 · 0.412``, or ``–`` where the rank is None.  With an index both stand right behind it.
@@ -25,7 +43,7 @@ class Grid:
     columns: tuple[str, ...]
     rows: Sequence[tuple[object, ...]]
     caption: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[str | Notice, ...] = ()
     index: Sequence[object] | None = None
     bars: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     legs: Mapping[str, tuple[str, str]] = field(default_factory=dict)

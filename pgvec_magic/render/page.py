@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from html import escape
 
-from .grid import Column, Grid, columns, left_out
+from .grid import Column, Grid, Notice, columns, left_out
+from .notice import notice
 from .safe import clean, head, one_line
 
 # Apart for every kind of colour blindness, at least 3:1 on white and on black; the figures use the same two.
@@ -38,6 +39,10 @@ color:inherit;border:0;border-bottom:1px solid rgba(128,128,128,.2);font-variant
 .pgvec summary::after{content:" more";color:var(--jp-content-link-color,#2f86d1)}
 .pgvec details[open] summary::after{content:"less"}
 .pgvec details[open] summary span{display:none}
+.pgvec svg{display:block;max-width:100%;height:auto;margin:0 0 6px}
+.pgvec svg text{pointer-events:none}
+.pgvec [data-step]:hover rect{filter:brightness(1.15)}
+.pgvec code{font-family:var(--jp-code-font-family,ui-monospace,Menlo,Consolas,monospace);font-size:12px;color:inherit}
 </style>"""
 
 _NULL = "<i>NULL</i>"
@@ -52,9 +57,12 @@ _TRACK = (
 )
 
 
-def html(grid: Grid) -> str:
-    """Return the table as one self-contained ``<div>``, its size bounded, everything in it escaped."""
-    parts = ['<div class="pgvec">', _STYLE, _facts(grid), *map(_note, grid.notes)]
+def html(grid: Grid, *, picture: str = "") -> str:
+    """Return the table as one self-contained ``<div>``, its size bounded, everything in it escaped.
+
+    ``picture`` is an SVG that stands above the table.
+    """
+    parts = ['<div class="pgvec">', _STYLE, _facts(grid), *map(_note, grid.notes), picture]
     if grid.columns:
         parts.append(_table(columns(grid)))
     if more := left_out(grid):
@@ -67,7 +75,9 @@ def _facts(grid: Grid) -> str:
     return f'<div class="pgvec-facts">{" · ".join([f"<b>{first}</b>", *rest])}</div>' if first else ""
 
 
-def _note(note: str) -> str:
+def _note(note: str | Notice) -> str:
+    if isinstance(note, Notice):
+        return notice(note)
     style = f"border-left:3px solid {ORANGE};background-color:rgba(217,115,13,0.1);padding:4px 10px;margin:0 0 6px"
     return f'<div style="{style}"><b>Note:</b> {escape(one_line(note))}</div>'
 

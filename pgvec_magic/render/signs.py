@@ -51,13 +51,22 @@ def line(
     )
 
 
-def box(one: tuple[float, float], other: tuple[float, float], color: str, opacity: float = 1) -> str:
+def box(
+    one: tuple[float, float], other: tuple[float, float], color: str, opacity: float = 1, *, radius: float = 0
+) -> str:
     """Return a filled box between two corners."""
     (x0, x1), (y0, y1) = sorted((one[0], other[0])), sorted((one[1], other[1]))
+    round_corners = f' rx="{radius:g}"' if radius else ""
     return (
-        f'<rect x="{x0:.1f}" y="{y0:.1f}" width="{x1 - x0:.1f}" height="{y1 - y0:.1f}" '
+        f'<rect x="{x0:.1f}" y="{y0:.1f}" width="{x1 - x0:.1f}" height="{y1 - y0:.1f}"{round_corners} '
         f'fill="{safe(color)}" opacity="{opacity:g}"/>'
     )
+
+
+def told(drawn: str, words: str, step: int | None = None) -> str:
+    """Return a sign that tells something when one points at it; ``step`` is its number, for what listens to clicks."""
+    number = "" if step is None else f' data-step="{step}"'
+    return f"<g{number}><title>{safe(words)}</title>{drawn}</g>" if words else drawn
 
 
 def marker(at: tuple[float, float], marker: Mapping[str, Any], color: str, opacity: float) -> str:

@@ -6,9 +6,10 @@ import shutil
 import textwrap
 from dataclasses import dataclass
 
-from .grid import Column, Grid, columns, left_out
+from .grid import Column, Grid, Notice, columns, left_out
 from .safe import head, one_line
 from .safe import width as width_of
+from .severity import SEVERITIES
 
 _GAP = "  "
 _BAR = 8  # characters of a full bar
@@ -25,8 +26,21 @@ def text(grid: Grid, width: int | None = None) -> str:
     if more := left_out(grid):
         lines.append(more)
     for note in grid.notes:
-        lines += textwrap.wrap(f"! {one_line(note)}", width, subsequent_indent="  ")
+        lines += _notice(note, width) if isinstance(note, Notice) else _hanging(f"! {one_line(note)}", width)
     return "\n".join(lines)
+
+
+def _notice(note: Notice, width: int) -> list[str]:
+    """Return what is wrong in lines: the fix stands alone, so that it can be copied."""
+    severity = SEVERITIES[note.severity]
+    lines = ["", *_hanging(f"{severity.sign} {severity.word} {note.rule}: {one_line(note.title)}", width)]
+    lines += _hanging(f"  {one_line(note.why)}", width)
+    lines += _hanging(f"  → {one_line(note.fix)}", width, "    ") if note.fix else []
+    return [*lines, *(["  " + head(f"more: {note.link}", width - 2)] if note.link else [])]
+
+
+def _hanging(line: str, width: int, indent: str = "  ") -> list[str]:
+    return textwrap.wrap(line, width, subsequent_indent=indent)
 
 
 @dataclass(frozen=True, slots=True)

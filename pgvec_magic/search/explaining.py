@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .. import catalog, plan, sqltext
-from ..db import Database
+from ..db import Database, Rows
 from ..errors import UsageError, did_you_mean
 from ..plan import Plan
 from ..query import Query, Search
@@ -15,7 +15,8 @@ from .explanation import Explanation
 from .people import bound
 from .run import dry_run
 
-_EXPLAINED = frozenset(["SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE"])
+_EXPLAINED = frozenset(["SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE", "EXECUTE"])
+_UPDATING = frozenset(["UPDATE", "WITH"])
 _OF_SQL = frozenset(["query", "vector", "table", "params", "settings"])
 _SERIALIZE = 170_000  # the version that knows SERIALIZE and MEMORY
 
@@ -46,20 +47,40 @@ def explain(
 
 def explained(db: Database, query: Query, *, analyze: bool = True) -> Explanation:
     """Explain a message as it would be sent; QueryError."""
-    able = catalog.capabilities(db)
+    settings = (*((("transaction_read_only", "on"),) if query.reads else ()), *query.settings)
+    asked = replace(query, sql=as_explain(db, query.sql, analyze=analyze), settings=settings)
+    told, in_force, *updates = _rehearsed(db, asked, counted=sqltext.command(query.sql) in _UPDATING)
+    found = plan_told(told)
+    bounds = tuple(setting for setting in query.settings if setting[0] == "statement_timeout")
+    scanned = {node.index for node in found.nodes if node.index and "Order By" in node.details}
+    known = catalog.fingerprint(db, in_force, _tables(found), scanned, bounds, updates)
+    return Explanation(found, query, known, told.notices)
+
+
+def as_explain(db: Database, sql: str, *, analyze: bool = True) -> str:
+    """Return the EXPLAIN of a statement with all that this server can tell."""
     wanted = ["VERBOSE", "SETTINGS", "FORMAT JSON"]
     if analyze:
-        wanted = ["ANALYZE", "BUFFERS", *(["SERIALIZE", "MEMORY"] if able.server >= _SERIALIZE else []), *wanted]
-    settings = (*((("transaction_read_only", "on"),) if query.reads else ()), *query.settings)
-    asked = replace(query, sql=f"EXPLAIN ({', '.join(wanted)})\n{query.sql}", settings=settings)
-    told, in_force = db.rehearse([asked, catalog.SETTINGS])
+        newer = ["SERIALIZE", "MEMORY"] if catalog.capabilities(db).server >= _SERIALIZE else []
+        wanted = ["ANALYZE", "BUFFERS", *newer, *wanted]
+    return f"EXPLAIN ({', '.join(wanted)})\n{sql}"
+
+
+def plan_told(told: Rows) -> Plan:
+    """Return the plan that an EXPLAIN gave; UsageError where there is not just one."""
     try:
-        found = plan.read(told.rows[0][0])
+        return plan.read(told.rows[0][0])
     except UsageError as error:
         hint = "explain what the rule makes of it"
         raise UsageError("a rule of the table makes several statements of this one, or none", hint) from error
-    bounds = tuple(setting for setting in query.settings if setting[0] == "statement_timeout")
-    return Explanation(found, query, catalog.fingerprint(db, in_force, _tables(found), bounds), told.notices)
+
+
+def _rehearsed(db: Database, asked: Query, counted: bool) -> list[Rows]:
+    """Return the plan, the settings in force, and what was updated before and after it, where that is counted."""
+    if not counted:
+        return db.rehearse([asked, catalog.SETTINGS])
+    before, told, in_force, after = db.rehearse([catalog.UPDATES, asked, catalog.SETTINGS, catalog.UPDATES])
+    return [told, in_force, before, after]
 
 
 def read_plan(text: str) -> Explanation:
@@ -68,9 +89,10 @@ def read_plan(text: str) -> Explanation:
 
 
 def _tables(found: Plan) -> list[tuple[str, str]]:
-    """Return the tables that a plan reads, as (schema, name)."""
-    named = (node.details for node in found.nodes if "Relation Name" in node.details)
-    return [(str(details.get("Schema", "public")), str(details["Relation Name"])) for details in named]
+    """Return the tables that a plan reads, as (schema, name): of a shard elsewhere, the one that it is part of."""
+    named = ((owner is found, node.details) for owner, node in found.everywhere if "Relation Name" in node.details)
+    told = ((here, str(details.get("Schema", "public")), str(details["Relation Name"])) for here, details in named)
+    return [(schema, name if here else plan.of_shard(name)) for here, schema, name in told]
 
 
 def _statement(

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .. import figures, plan, render
 from ..catalog import Fingerprint
 from ..diagnose import Facts, Finding, diagnose
-from ..errors import UsageError
+from ..errors import UsageError, did_you_mean
 from ..plan import Node, Plan
 from ..query import Query
+from .steps import named, own, steps
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+_PICTURES = MappingProxyType({"icicle": (figures.icicle, "milliseconds"), "tree": (figures.tree, "the time")})
 _BLANK = "\u2800"  # an empty sign that is no space: spaces at the beginning of a cell would be lost
 
 
@@ -37,18 +40,29 @@ class Explanation:
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong, the gravest first; empty when all is well."""
-        return diagnose(Facts(self.plan, self.fingerprint, self.query.sql if self.query else None))
+        return diagnose(Facts(self.plan, self.fingerprint, self.query.sql if self.query else None, self.notes))
 
     @property
     def json(self) -> str:
         """The plan as EXPLAIN (FORMAT JSON) prints it, for any other viewer."""
         return json.dumps([self.plan.document], indent=2)
 
-    def figure(self) -> go.Figure:
-        """Draw each step as wide as it took, below the one that it works for, scans of vector indexes marked."""
-        unit = "milliseconds" if self.plan.timed else "the planner's cost"
-        title = f"{self._total} in {len(self.plan.nodes)} steps"
-        return figures.steps(list(self._steps()), unit=unit, title=title, marked="vector index")
+    def figure(self, kind: str = "icicle") -> go.Figure:
+        """Draw the steps, with the scans of vector indexes and what is wrong marked; UsageError for another kind.
+
+        ``icicle``: each as wide as it took, below the one that it works for; ``tree``: a card each, with its share of
+        the time, rows and pages.
+        """
+        return self.sketch(kind).figure()
+
+    def sketch(self, kind: str = "icicle", *, titled: bool = True) -> figures.Sketch:
+        """Return a picture before it is drawn: as an SVG it stands by itself, and needs no plotly."""
+        if kind not in _PICTURES:
+            raise UsageError(f"there is no picture {kind!r} of a plan", did_you_mean(kind, _PICTURES))
+        draw, unit = _PICTURES[kind]
+        found = steps(self.plan, self._vector_indexes, self.findings)
+        title = f"{self._total} in {len(found)} {'step' if len(found) == 1 else 'steps'}"
+        return draw(found, unit=unit if self.plan.timed else "the planner's cost", title=title if titled else "")
 
     def compare(self, other: Explanation) -> list[str]:
         """Return sentences on what is another in ``other``: steps, rows, pages, times, settings, indexes."""
@@ -73,13 +87,18 @@ class Explanation:
         return render.text(self._grid())
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        grid = self._grid()
-        return {"text/html": render.html(grid), "text/plain": render.text(grid)}
+        return {"text/html": self.html(), "text/plain": repr(self)}
+
+    def html(self, kind: str = "icicle", *, findings: bool = True) -> str:
+        """Return what is wrong, the picture of that kind where it is not too big to come unasked, and the table."""
+        is_small = len(self.plan.nodes) <= figures.MOST_STEPS
+        grid = self._grid() if findings else replace(self._grid(), notes=self.notes)
+        return render.html(grid, picture=self.sketch(kind, titled=False).svg() if is_small else "")
 
     @property
-    def _notes(self) -> tuple[str, ...]:
-        """What the server said, and each finding with what mends it."""
-        return (*self.notes, *(each.told for each in self.findings))
+    def _notes(self) -> tuple[str | render.Notice, ...]:
+        """Each finding with what mends it, and what the server said."""
+        return (*(finding.notice for finding in self.findings), *self.notes)
 
     @property
     def _total(self) -> str:
@@ -95,7 +114,7 @@ class Explanation:
         names += ["planned rows", "removed"] if analyzed else []
         names += ["pages"] if any(node.blocks for node in self.plan.nodes) else []
         rows = [tuple(self._cells(node, label, names)) for node, label in self._lines]
-        most = max((self._own(node) for node, _ in self._lines), default=1.0)
+        most = max((own(self.plan, node) for node, _ in self._lines), default=1.0)
         counts = frozenset(names[2:])
         return render.Grid(
             tuple(names), rows, tuple(self._facts()), self._notes, bars={names[1]: (0.0, most or 1.0)}, counts=counts
@@ -129,42 +148,21 @@ class Explanation:
     @cached_property
     def _lines(self) -> list[tuple[Node, str]]:
         """Each step with the lines of the tree before its name."""
-        return list(_tree(self.plan.root, "", ""))
+        wrong: dict[int | None, list[str]] = {}
+        for each in self.findings:
+            wrong.setdefault(each.step, []).append(f"{render.SEVERITIES[each.severity].sign} {each.rule} ")
+        return [
+            (node, lines + "".join(wrong.get(node.number, ())) + name) for node, lines, name in _tree(self.plan.root)
+        ]
 
     @cached_property
     def _vector_indexes(self) -> frozenset[str]:
         known = self.fingerprint.indexes if self.fingerprint else ()
         return frozenset(index.name for index in known if index.of_vectors)
 
-    def _is_vector_scan(self, node: Node) -> bool:
-        """Whether a step reads a vector index: by the catalog, or as only an index that gives distances is read."""
-        return node.index is not None and (node.index in self._vector_indexes or "Order By" in node.details)
-
-    def _steps(self) -> Iterator[figures.Step]:
-        """Lengths are sums of what is each step's own, so that they fit together whoever ran a CTE."""
-        yield from self._below(self.plan.root, 0, 0.0)
-
-    def _below(self, node: Node, depth: int, start: float) -> Iterator[figures.Step]:
-        own = self._own(node)
-        length = sum(self._own(each) for each in node.walk())
-        marked = self._is_vector_scan(node)
-        yield figures.Step(plan.elide(node.label), plan.facts(node), depth, start, length, own, marked)
-        for child in node.children:
-            yield from self._below(child, depth + 1, start)
-            start += sum(self._own(each) for each in child.walk())
-
-    def _own(self, node: Node) -> float:
-        if not self.plan.timed:
-            return node.cost
-        return node.time.own if node.time else 0.0
-
     def _page(self) -> str:
-        from ..render.picture import Picture
-
-        picture = self.figure()
-        assert isinstance(picture, Picture)
-        drawn = picture._repr_mimebundle_().get("image/svg+xml", "")
-        return render.document("EXPLAIN", [drawn, render.html(self._grid()), *self._details()])
+        tree = self.sketch("tree", titled=False).svg()
+        return render.document("EXPLAIN", [self.html(), f'<div class="pgvec">{tree}</div>', *self._details()])
 
     def _details(self) -> Iterator[str]:
         if self.query:
@@ -183,10 +181,9 @@ def _told(found: Fingerprint) -> str:
     return "\n".join(lines)
 
 
-def _tree(node: Node, first: str, others: str) -> Iterator[tuple[Node, str]]:
-    name = node.details.get("Subplan Name")
-    never = "" if node.executed else " (never ran)"
-    yield node, first + (f"{name}: " if name else "") + plan.elide(node.label) + never
+def _tree(node: Node, first: str = "", others: str = "") -> Iterator[tuple[Node, str, str]]:
+    """Yield each step with the lines of the tree before its name, and the name."""
+    yield node, first, named(node) + ("" if node.executed else " (never ran)")
     for i, child in enumerate(node.children):
         is_last = i == len(node.children) - 1
         yield from _tree(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from .. import catalog, sqltext
 from ..db import Database, Rows
+from ..diagnose import Finding, Statement, statements
 from ..errors import UsageError
 from ..query import Query
 from .result import Result
@@ -33,12 +34,17 @@ def sql(
     distance, is looked at a second time. Raises UsageError, QueryError, EmbedError.
     """
     queries = bound(db, text, query=query, vector=vector, table=table, params=params, settings=settings)
-    done = [_run(db, sent) for sent in queries]
+    done: list[Rows] = []
+    findings: list[Finding] = []
+    for sent in queries:
+        done.append(_run(db, sent))
+        findings += _findings(db, sent, done[-1])
     statuses = [rows.status for rows in done]
     notices = tuple(notice for rows in done for notice in rows.notices)
     status = " · ".join(statuses) if len(done) > 1 or not done[-1].columns else ""
     last = done[-1]
-    return watched(Result(db, queries[-1], last.columns, last.rows, last.seconds, notices, status=status))
+    found = Result(db, queries[-1], last.columns, last.rows, last.seconds, notices, None, status, tuple(findings))
+    return watched(found)
 
 
 def bound(
@@ -71,6 +77,13 @@ def _run(db: Database, query: Query) -> Rows:
     finally:  # a statement that failed may have left something behind, such as an invalid index
         if sqltext.command(query.sql) not in _READS:
             catalog.forget(db)
+
+
+def _findings(db: Database, sent: Query, rows: Rows) -> tuple[Finding, ...]:
+    """Return what is wrong with a statement, by its text and the notices; more is asked only where these tell."""
+    said = Statement(sent.sql, rows.notices)
+    built = catalog.built(db, said.built, sent.settings) if said.built else None
+    return statements.told(said, built, pooled=said.sets is not None and db.pooled())
 
 
 def _query(statement: str, values: Mapping[str, object], literals: tuple[tuple[str, str], ...]) -> Query:

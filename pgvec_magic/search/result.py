@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from ..diagnose import Finding
     from .explanation import Explanation
 
 RANKS = frozenset(["vector_rank", "keyword_rank", "rank_before"])
@@ -72,10 +73,11 @@ class Found:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """Rows as tuples under ``columns``, best first; ``seconds`` is the wire time of the statement that gave them.
+    """Rows as tuples under ``columns``, best first; ``seconds`` is the wire time of what gave them, with
+    scans that found too few.
 
-    ``notes`` are sentences a person should read, ``findings`` say why rows are missing that there are, and ``proof`` is
-    the exact query that gives them; ``found`` is None for a statement of their own.
+    ``notes`` are sentences a person should read, ``findings`` what is wrong, such as why rows are missing that there
+    are, and ``proof`` is the exact query that gives these; ``found`` is None for a statement of their own.
     """
 
     db: Database
@@ -151,9 +153,9 @@ class Result:
         return [row[at] for row in self.rows]
 
     @property
-    def _notes(self) -> tuple[str, ...]:
+    def _notes(self) -> tuple[str | render.Notice, ...]:
         """What a person should know, each finding with what mends it, and what proves it."""
-        told = (*self.notes, *(finding.told for finding in self.findings))
+        told: tuple[str | render.Notice, ...] = (*(finding.notice for finding in self.findings), *self.notes)
         if self.proof is None:
             return told
         return (*told, f"the proof: the same {self._exactly}; .proof is its statement")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -41,6 +42,17 @@ def dry_run(db: Database, table: str | Search, text: str | None = None, **option
     """Return the message that a search would send, without running it (a text is embedded, a filter is estimated)."""
     found, vector = _first_step(db, _wanted(table, text, options))
     return build(found.search, found.target, found.scan, vector)
+
+
+def ways(db: Database, wanted: Search, changes: Sequence[Mapping[str, Any]]) -> list[tuple[Found, Query]]:
+    """Return a search done in several ways, each with other fields, as the messages to send; it is embedded once."""
+    found, vector = _first_step(db, wanted)
+    able, made = catalog.capabilities(db), []
+    for change in changes:
+        search = replace(found.search, **change)
+        one = Found(search, found.target, _scan(db, search, found.target, able))
+        made.append((one, build(search, one.target, one.scan, vector)))
+    return made
 
 
 def request(table: str, text: str | None = None, **options: Any) -> Search:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from .. import catalog
 from ..query import Scan, Search, bm25, keyword
 from .result import Found, Result
-from .watching import Seen, mended, vectorless, watch
+from .watching import Seen, vectorless, watch
 
 Again = Callable[[Found], Result]
 
@@ -24,14 +24,14 @@ def complete(result: Result, wanted: Search, again: Again) -> Result:
     if len(result) == found.search.k and not _leg_is_short(found):
         return result
     beyond, seen = _beyond(found, result, again), Seen()
-    if beyond is None and _may_have_stopped(found):
-        if found.search.strategy == "auto" and not found.search.as_is:
-            result = _exactly(found, result, again)
-            beyond = _beyond(found, result, again)
-        elif _shown(result, wanted) < wanted.k or _leg_is_short(found):
-            seen = watch(result)
-            result = replace(result, findings=seen.causes, proof=seen.proof)
-    if beyond and _shown(result, wanted) < wanted.k:
+    while beyond is None and _goes_on(result):
+        result = _further(result, again)
+        beyond = _beyond(found, result, again)
+    is_short = _shown(result, wanted) < wanted.k
+    if beyond is None and _may_have_stopped(_found(result)) and (is_short or _leg_is_short(_found(result))):
+        seen = watch(result)
+        result = replace(result, findings=seen.causes, proof=seen.proof)
+    if beyond and is_short:
         return replace(result, notes=(*result.notes, _cut_away(result, beyond)))
     return _told(result, wanted, seen)
 
@@ -105,13 +105,23 @@ def _may_have_stopped(found: Found) -> bool:
     return found.search.mode != "keyword" and found.scan.may_stop_early
 
 
-def _exactly(found: Found, result: Result, again: Again) -> Result:
+def _goes_on(result: Result) -> bool:
+    """Whether a short result is looked for once more; its length is that of the last scan."""
+    found = _found(result)
+    if len(result) == found.search.k and not _leg_is_short(found):
+        return False
+    return _may_have_stopped(found) and found.search.strategy == "auto" and not found.search.as_is
+
+
+def _further(result: Result, again: Again) -> Result:
+    """Return what the next, deeper scan finds; its seconds are those of all scans."""
+    found = _found(result)
     gave = f"{len(result)} of {found.search.k}"
     if _leg_is_short(found) and len(result) == found.search.k:
         gave = f"{found.leg} of {found.scan.candidates}"
-    scan = Scan("exact", found.scan.candidates, why=f"the index scan gave {gave} rows")
-    exact = again(replace(found, scan=scan))
-    return replace(exact, findings=mended(result, exact))
+    exact = Scan("exact", found.scan.candidates, why=f"the index scan gave {gave} rows")
+    deeper = again(replace(found, scan=found.scan.deeper or exact))
+    return replace(deeper, seconds=result.seconds + deeper.seconds)
 
 
 def _beyond(found: Found, result: Result, again: Again) -> Result | None:

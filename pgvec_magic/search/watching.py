@@ -45,20 +45,6 @@ def watch(result: Result) -> Seen:
     return _seen(result, exact, *_wanted(found))
 
 
-def mended(result: Result, exact: Result) -> tuple[Finding, ...]:
-    """Return why a search had to be repeated exactly: nothing where that found no more, or where it is not known."""
-    found, more = _found(result), _size(exact)
-    if more <= _size(result):
-        return ()
-    try:
-        look = second(result.db, result.query, result.seconds)
-        causes = _causes(look.facts()) if look else ()
-    except PgvecError:
-        return ()
-    told = f"the exact search in its place found {_of(more, *_wanted(found))}"
-    return tuple(replace(cause, severity="info", why=f"{cause.why}; {told}", step=None) for cause in causes)
-
-
 def vectorless(result: Result) -> tuple[Finding, ...]:
     """Return what is to be said of rows that a search by distance cannot find, as they have no vector."""
     found = _found(result)
@@ -86,7 +72,7 @@ def watched(result: Result) -> Result:
     exact = replace(result.query, settings=(*result.query.settings, *EXACTLY))
     seen = _seen(result, exact, asked, "asked for")
     if seen.causes or seen.found is None:
-        return replace(result, findings=seen.causes, proof=seen.proof)
+        return replace(result, findings=(*result.findings, *seen.causes), proof=seen.proof)
     missing = f"{asked - len(result):,} of {asked:,} rows are missing"
     why = "there are no more that the statement selects"
     if seen.proof:

@@ -14,6 +14,7 @@ GROUPS = {
     "planner": "The index is not used: what the planner knows",
     "rows": "Fewer rows, or another order",
     "recall": "Other rows than the nearest",
+    "cost": "The right rows, and more work than they need",
     "hybrid": "Words and vectors together",
     "sessions": "Settings, connections, errors",
     "upkeep": "Building, loading, keeping",

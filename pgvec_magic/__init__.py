@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .load import LoadReport, embed_table, load
     from .overview import tables
     from .panels import panel
+    from .recall import RecallCurve, recall
     from .search import Explanation, Result, explain, read_plan, search, sql
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "LoadReport",
     "PgvecError",
     "Proof",
+    "RecallCurve",
     "Result",
     "compare",
     "connect",
@@ -44,6 +46,7 @@ __all__ = [
     "panel",
     "prove",
     "read_plan",
+    "recall",
     "search",
     "sql",
     "table",
@@ -59,6 +62,7 @@ _MODULES = MappingProxyType(
         "LoadReport": "load",
         "PgvecError": "errors",
         "Proof": "compare",
+        "RecallCurve": "recall",
         "Result": "search",
         "compare": "compare",
         "connect": "db",
@@ -70,6 +74,7 @@ _MODULES = MappingProxyType(
         "panel": "panels",
         "prove": "compare",
         "read_plan": "search",
+        "recall": "recall",
         "search": "search",
         "sql": "search",
         "table": "catalog",

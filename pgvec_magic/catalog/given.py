@@ -57,7 +57,7 @@ def _hint(vector: object, column: VectorColumn | None) -> str | None:
 
 
 def bound(vector: Any) -> object:
-    """Return what is sent: bits as pgvector's class, which the statement need not tell from an array of truth values."""
+    """Return what is sent: bits as pgvector's class, which a statement tells from an array of truth values."""
     if getattr(vector, "dtype", None) != "bool":
         return vector
     from pgvector import Bit

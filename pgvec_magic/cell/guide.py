@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .grammar import MAGICS, Magic, Option
+from .grammar import MAGICS
+from .options import Magic, Option
 
 _WIDTH = 79
 _PIECE = re.compile(r'(?:-{1,2}[A-Za-z][\w-]*=)?"[^"]*(?:"|$)|[^\s"]\S*')

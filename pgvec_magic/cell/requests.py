@@ -12,7 +12,7 @@ from ..query import Search
 from ..sqltext import placeholders, undefined
 from . import readers
 from .condition import check_unquoted
-from .grammar import VCONNECT, VEMBED, VLOAD, VPANEL, VPLAN, VSEARCH, VSQL, VTABLES
+from .grammar import VCONNECT, VEMBED, VLOAD, VPANEL, VPLAN, VRECALL, VSEARCH, VSQL, VTABLES
 from .line import VARIABLE, Line, read
 
 Namespace = Mapping[str, object]
@@ -67,6 +67,17 @@ class EmbedRequest:
 
     table: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    connection: str | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecallRequest:
+    """What ``%vrecall`` asks for: the table, the keywords of recall() in the line, and where to apply the result."""
+
+    table: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    apply: str | None = None
     connection: str | None = None
     output: str | None = None
 
@@ -148,6 +159,15 @@ def parse_embed(line: str, namespace: Namespace) -> EmbedRequest:
     if "where" in options:
         options["params"] = _params(options["where"], namespace)
     return EmbedRequest(**_words(given, "table"), options=options, **request)
+
+
+def parse_recall(line: str, namespace: Namespace) -> RecallRequest:
+    """Read a line of ``%vrecall``; UsageError when it cannot be meant."""
+    given = read(VRECALL, _unsilenced(line), namespace)
+    request, options = _divided(given.values, "connection", "output", "apply")
+    if "where" in options:
+        options["params"] = _params(options["where"], namespace)
+    return RecallRequest(**_words(given, "table"), options=options, **request)
 
 
 def parse_search(

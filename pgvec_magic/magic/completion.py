@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from IPython.core.completer import SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
-_CALL = re.compile(r"^\s*(?:[\w, ]+=\s*)?%%?(vconnect|vtables|vload|vembed|vsearch|vsql|vpanel)[ \t]+(.*)$", re.DOTALL)
+_CALL = re.compile(
+    r"^\s*(?:[\w, ]+=\s*)?%%?(vconnect|vtables|vload|vembed|vsearch|vsql|vrecall|vpanel)[ \t]+(.*)$", re.DOTALL
+)
 
 
 class Completer:

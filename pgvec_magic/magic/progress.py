@@ -27,11 +27,11 @@ class LoadProgress:
         if self._shown_at and (error is None or not self._in_notebook):  # how far it came is worth keeping
             self._show("")
 
-    def __call__(self, done: int, total: int | None, seconds: float) -> None:
-        """Show where a load stands, a few times a second."""
+    def __call__(self, done: int, total: int | None, seconds: float, unit: str = "rows") -> None:
+        """Show where a load stands, a few times a second; ``unit`` is what is counted."""
         if time.monotonic() - self._shown_at >= SECONDS_BETWEEN:
             self._shown_at = time.monotonic()
-            self._show(_line(done, total, seconds))
+            self._show(_line(done, total, seconds, unit))
 
     def _show(self, line: str) -> None:
         if not self._in_notebook:
@@ -47,7 +47,7 @@ class LoadProgress:
             self._handle.update(bundle, raw=True)
 
 
-def _line(done: int, total: int | None, seconds: float) -> str:
+def _line(done: int, total: int | None, seconds: float, unit: str) -> str:
     rate = done / seconds if seconds > 0 else 0.0
     left = f" · about {(total - done) / rate:.0f} s left" if total and rate else ""
-    return f"{done:,}{f' of {total:,}' if total else ''} rows · {rate:,.0f} rows/s{left}"
+    return f"{done:,}{f' of {total:,}' if total else ''} {unit} · {rate:,.0f} {unit}/s{left}"

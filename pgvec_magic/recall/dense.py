@@ -12,6 +12,10 @@ from ..rows import wire
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
+
+    Singles = NDArray[np.float32]
+    Doubles = NDArray[np.float64]
 
 # Numbers of vectors that are held in float64, and that fit into a processor's cache.
 _HELD, _CACHED = 4_000_000, 64_000
@@ -23,25 +27,25 @@ class Dense:
 
     kind: str
     metric: str
-    queries: np.ndarray
+    queries: Singles
 
     @property
     def width(self) -> int:
         """How many numbers of a row are held."""
-        return max(self.queries.shape)
+        return int(max(self.queries.shape))
 
-    def read(self, sent: list[bytes]) -> np.ndarray:
+    def read(self, sent: list[bytes]) -> Singles:
         """Return vectors in their wire form as (rows, dimensions), float32."""
         return wire.dense(sent, self.kind, "float32")
 
-    def lower(self, vectors: np.ndarray) -> np.ndarray:
+    def lower(self, vectors: Singles) -> Singles:
         """Return what stands for the distances, (queries, rows): never more than ``limit`` of the true one."""
         import numpy as np
 
         with np.errstate(all="ignore"):  # what overflows is no number, and so is measured in float64
             return _LOWER[self.metric](vectors, self.queries)
 
-    def limit(self, distances: np.ndarray) -> np.ndarray:
+    def limit(self, distances: Doubles) -> Singles:
         """Return what stands for a distance to each query: a row that stands at it or above is no nearer."""
         import numpy as np
 
@@ -56,7 +60,7 @@ class Dense:
         with np.errstate(over="ignore"):
             return np.nextafter(distances.astype(np.float32), np.float32(np.inf))
 
-    def exact(self, vectors: np.ndarray, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def exact(self, vectors: Singles, queries: np.ndarray, rows: np.ndarray) -> Doubles:
         """Return the distances of pairs, by their places, in float64; NaN where the metric has none."""
         import numpy as np
 
@@ -69,24 +73,24 @@ class Dense:
         return np.concatenate(parts)
 
 
-def _middle(queries: np.ndarray) -> np.ndarray:
+def _middle(queries: Singles) -> Singles:
     """Where l2 counts from: lengths that have nothing to do with the distances would cost digits."""
     import numpy as np
 
-    return queries.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return np.asarray(queries.mean(axis=0, dtype=np.float64), np.float32)
 
 
-def _off(vectors: np.ndarray) -> float:
+def _off(vectors: Singles) -> float:
     return float((vectors.shape[1] + 8) * 2.0**-24)
 
 
-def _lengths(vectors: np.ndarray) -> np.ndarray:
+def _lengths(vectors: Singles) -> Singles:
     import numpy as np
 
-    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)))
 
 
-def _cosine(vectors: np.ndarray, queries: np.ndarray) -> np.ndarray:
+def _cosine(vectors: Singles, queries: Singles) -> Singles:
     import numpy as np
 
     lengths = _lengths(vectors)
@@ -95,13 +99,13 @@ def _cosine(vectors: np.ndarray, queries: np.ndarray) -> np.ndarray:
     return apart
 
 
-def _ip(vectors: np.ndarray, queries: np.ndarray) -> np.ndarray:
+def _ip(vectors: Singles, queries: Singles) -> Singles:
     apart = -queries @ vectors.T
     apart -= _off(vectors) * _lengths(vectors) * _lengths(queries).max()
     return apart
 
 
-def _l2(vectors: np.ndarray, queries: np.ndarray) -> np.ndarray:
+def _l2(vectors: Singles, queries: Singles) -> Singles:
     import numpy as np
 
     middle = _middle(queries)
@@ -112,7 +116,7 @@ def _l2(vectors: np.ndarray, queries: np.ndarray) -> np.ndarray:
     return apart
 
 
-def _l1(vectors: np.ndarray, queries: np.ndarray) -> np.ndarray:
+def _l1(vectors: Singles, queries: Singles) -> Singles:
     import numpy as np
 
     apart = np.empty((len(queries), len(vectors)), np.float32)
@@ -128,55 +132,55 @@ def _l1(vectors: np.ndarray, queries: np.ndarray) -> np.ndarray:
     return apart
 
 
-def _hamming(vectors: np.ndarray, queries: np.ndarray) -> np.ndarray:
+def _hamming(vectors: Singles, queries: Singles) -> Singles:
     apart = (-2 * queries) @ vectors.T
     apart += vectors.sum(axis=1)
     return apart
 
 
-def _jaccard(vectors: np.ndarray, queries: np.ndarray) -> np.ndarray:
+def _jaccard(vectors: Singles, queries: Singles) -> Singles:
     import numpy as np
 
     both = queries @ vectors.T
     either = queries.sum(axis=1)[:, None] + vectors.sum(axis=1) - both
     shared = np.divide(both, either, out=np.zeros_like(both), where=both > 0)
-    return np.float32(1 - 2.0**-22) - shared
+    return np.asarray(np.float32(1 - 2.0**-22) - shared)
 
 
 _LOWER = {"cosine": _cosine, "ip": _ip, "l2": _l2, "l1": _l1, "hamming": _hamming, "jaccard": _jaccard}
 
 
-def _exact_dot(x: np.ndarray, q: np.ndarray) -> np.ndarray:
+def _exact_dot(x: Doubles, q: Doubles) -> Doubles:
     import numpy as np
 
     return np.asarray(np.einsum("ij,ij->i", x, q))
 
 
-def _exact_cosine(x: np.ndarray, q: np.ndarray) -> np.ndarray:
+def _exact_cosine(x: Doubles, q: Doubles) -> Doubles:
     import numpy as np
 
     lengths = np.sqrt(_exact_dot(x, x)) * np.sqrt(_exact_dot(q, q))
-    return 1 - np.clip(_exact_dot(x, q) / lengths, -1, 1)
+    return np.asarray(1 - np.clip(_exact_dot(x, q) / lengths, -1, 1))
 
 
-def _exact_l2(x: np.ndarray, q: np.ndarray) -> np.ndarray:
+def _exact_l2(x: Doubles, q: Doubles) -> Doubles:
     import numpy as np
 
     return np.sqrt(_exact_dot(x - q, x - q))
 
 
-def _exact_l1(x: np.ndarray, q: np.ndarray) -> np.ndarray:
+def _exact_l1(x: Doubles, q: Doubles) -> Doubles:
     import numpy as np
 
     return np.asarray(np.abs(x - q).sum(axis=1))
 
 
-def _exact_jaccard(x: np.ndarray, q: np.ndarray) -> np.ndarray:
+def _exact_jaccard(x: Doubles, q: Doubles) -> Doubles:
     import numpy as np
 
     both = _exact_dot(x, q)
     either = x.sum(axis=1) + q.sum(axis=1) - both
-    return 1 - np.divide(both, either, out=np.zeros_like(both), where=both > 0)
+    return np.asarray(1 - np.divide(both, either, out=np.zeros_like(both), where=both > 0))
 
 
 _EXACT = {

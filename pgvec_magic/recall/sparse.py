@@ -90,11 +90,11 @@ class Sparse:
         together = np.abs(x - q) - np.abs(x) - np.abs(q) if self.metric == "l1" else x * q
         sums = np.bincount(rows.owners[at], together, minlength=len(rows))
         if self.metric == "ip":
-            return -sums
+            return np.asarray(-sums)
         if self.metric == "l1":
-            return sums + rows.absolute + np.abs(values).sum()
+            return np.asarray(sums + rows.absolute + np.abs(values).sum())
         squares = np.square(values).sum()
         if self.metric == "l2":
             return np.asarray(np.sqrt(np.maximum(rows.squares + squares - 2 * sums, 0)))
         with np.errstate(all="ignore"):  # zeros have no direction
-            return 1 - np.clip(sums / np.sqrt(rows.squares * squares), -1, 1)
+            return np.asarray(1 - np.clip(sums / np.sqrt(rows.squares * squares), -1, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -84,7 +85,6 @@ class Pipe:
     def _hand_over(self) -> None:
         block, self._waiting = Block(self._waiting), []
         while len(block) and not self._closed:
-            try:
-                return self._blocks.put(block, timeout=_SLICE_SECONDS)
-            except Full:
-                continue
+            with contextlib.suppress(Full):
+                self._blocks.put(block, timeout=_SLICE_SECONDS)
+                return

@@ -8,7 +8,7 @@ import time
 
 MODULES = (
     *("starting", "cell", "loading", "filtered", "auto", "interrupt", "answers"),
-    *("helpdesk", "embedding", "embedding_table", "duplicates", "watching", "plans"),
+    *("helpdesk", "embedding", "embedding_table", "duplicates", "watching", "plans", "recalling"),
 )
 
 

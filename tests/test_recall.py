@@ -12,9 +12,12 @@ import pytest
 from pgvec_magic import catalog
 from pgvec_magic.db import Copy, connect
 from pgvec_magic.errors import QueryError, UsageError
-from pgvec_magic.query import Query
+from pgvec_magic.query import Query, Search
+from pgvec_magic.query.target import find_target
 from pgvec_magic.recall import Point, RecallCurve, recall
 from pgvec_magic.recall.point import Answer, interval, point
+from pgvec_magic.recall.queries import find_queries
+from pgvec_magic.rows import Source
 from pgvec_magic.search import search
 from pgvec_magic.sqltext import quote_ident
 
@@ -162,6 +165,29 @@ def test_vectors_of_zeros_and_rows_without_one_are_left_out(db):
     assert any("zeros" in note for note in curve.notes)
 
 
+def test_texts_are_embedded_by_the_model_of_the_column(db):
+    db.run(Query("CREATE TABLE notes (id int PRIMARY KEY, embedding vector(256))"))
+    db.run(Query("COMMENT ON COLUMN notes.embedding IS 'pgvec: embedder=wordllama'"))
+    wanted = Search(table="notes", vector="any")
+    source = Source(db, find_target(wanted, catalog.table(db, "notes")), (), {})
+    found = find_queries(source, pd.DataFrame({"n": [1, 2], "question": ["read a file", "parse json"]}))
+    assert [len(vector) for vector in found.vectors] == [256, 256]
+    assert not found.of_rows
+
+
+def test_the_parts_of_a_partitioned_table_have_indexes_of_their_own(db):
+    fill(db)
+    db.run(Query("CREATE TABLE parts (LIKE docs, PRIMARY KEY (id)) PARTITION BY RANGE (id)"))
+    db.run(Query("CREATE TABLE low PARTITION OF parts FOR VALUES FROM (0) TO (2000)"))
+    db.run(Query("CREATE TABLE high PARTITION OF parts FOR VALUES FROM (2000) TO (4000)"))
+    db.run(Query("INSERT INTO parts SELECT * FROM docs"))
+    db.run(Query("CREATE INDEX parts_idx ON parts USING hnsw (embedding vector_cosine_ops)"))
+    db.run(Query("ANALYZE parts"))
+    curve = recall(db, "parts", ef_search=[15, 100], queries=50)
+    assert curve.indexes == ("parts_idx",)
+    assert curve.points[1].recall > 0.9
+
+
 # --- when it refuses ------------------------------------------------------------------------------------------------
 
 
@@ -201,7 +227,7 @@ def test_settings_with_which_the_index_is_not_used_are_said_and_not_measured(db)
     fill(db, HNSW, rows=2_000, body=1)
     curve = recall(db, "docs", queries=50, ef_search=[11, 1_000])
     assert values(curve) == [11]
-    assert any("ef_search = 1000 not measured: with it Postgres plans Seq Scan on docs" in n for n in curve.notes)
+    assert any("ef_search = 1000 not measured: Postgres then plans Seq Scan on docs" in n for n in curve.notes)
 
 
 def test_what_cannot_be_meant(db):

@@ -34,7 +34,9 @@ def check_plans(
         return used, []
     values = ", ".join(str(way.value) for way, _ in refused)
     way, found = refused[0]
-    return used, [f"{way.setting} = {values} {NOT_MEASURED}: with it Postgres plans {instead(found)} in place of it"]
+    return used, [
+        f"{way.setting} = {values} {NOT_MEASURED}: Postgres then plans {instead(found)} in place of the index"
+    ]
 
 
 def measure(

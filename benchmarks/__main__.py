@@ -8,7 +8,7 @@ import time
 
 MODULES = (
     *("starting", "cell", "loading", "filtered", "auto", "interrupt", "answers"),
-    *("helpdesk", "embedding", "embedding_table", "duplicates", "watching", "plans", "building"),
+    *("helpdesk", "embedding", "embedding_table", "duplicates", "watching", "plans", "building", "recalling"),
 )
 
 

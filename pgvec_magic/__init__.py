@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .load import LoadReport, embed_table, load
     from .overview import tables
     from .panels import panel
+    from .recall import RecallCurve, recall
     from .search import Explanation, Result, explain, read_plan, search, sql
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "LoadReport",
     "PgvecError",
     "Proof",
+    "RecallCurve",
     "Result",
     "build",
     "compare",
@@ -49,6 +51,7 @@ __all__ = [
     "panel",
     "prove",
     "read_plan",
+    "recall",
     "search",
     "sql",
     "table",
@@ -66,6 +69,7 @@ _MODULES = MappingProxyType(
         "LoadReport": "load",
         "PgvecError": "errors",
         "Proof": "compare",
+        "RecallCurve": "recall",
         "Result": "search",
         "compare": "compare",
         "build": "build",
@@ -78,6 +82,7 @@ _MODULES = MappingProxyType(
         "panel": "panels",
         "prove": "compare",
         "read_plan": "search",
+        "recall": "recall",
         "search": "search",
         "sql": "search",
         "table": "catalog",

@@ -22,6 +22,7 @@ from pgvec_magic.cell import (
     parse_load,
     parse_panel,
     parse_plan,
+    parse_recall,
     parse_search,
     parse_sql,
     parse_tables,
@@ -34,6 +35,8 @@ from pgvec_magic.query import Search
 
 VECTOR = np.ones(3, dtype=np.float32)
 NAMES: dict[str, Any] = {
+    "questions": ["read a file", "write a file"],
+    "tenant": 3,
     "k": 7,
     "question": "why is it slow?",
     "name": "docs",
@@ -61,6 +64,7 @@ LINE_MAGICS: dict[str, Any] = {
     "vembed": parse_embed,
     "vpanel": parse_panel,
     "vindex": parse_index,
+    "vrecall": parse_recall,
 }
 
 
@@ -494,6 +498,25 @@ def test_the_help_shows_every_option_and_examples_that_work(magic: str) -> None:
         else:
             LINE_MAGICS[magic](line, NAMES)
         assert all(part in shown for part in example.splitlines())
+
+
+def test_recall_is_read_with_its_lists_and_its_variables() -> None:
+    line = 'docs -k 5 --queries 50 --ef-search 10,40 --index a,b --where "t = :tenant" --apply role -o c'
+    asked = parse_recall(line, NAMES)
+    assert (asked.table, asked.apply, asked.output) == ("docs", "role", "c")
+    assert asked.options == {
+        "k": 5,
+        "queries": 50,
+        "ef_search": (10, 40),
+        "index": ("a", "b"),
+        "where": ("t = :tenant",),
+        "params": {"tenant": 3},
+    }
+    assert parse_recall("docs --queries history --probes 4", NAMES).options == {"queries": "history", "probes": (4,)}
+    assert parse_recall("docs --queries :questions", NAMES).options["queries"] is NAMES["questions"]
+    for wrong in ("docs --queries some", "docs --ef-search 10,x", "docs --apply everywhere", "--target 0.9"):
+        with pytest.raises(UsageError):
+            parse_recall(wrong, NAMES)
 
 
 def test_every_option_goes_somewhere() -> None:

@@ -778,6 +778,23 @@ def test_what_a_copys_stream_raises_comes_out_as_it_is(db: Database) -> None:
     assert value(db.run(Query("SELECT count(*) FROM t"))) == 2
 
 
+def test_a_copy_to_a_stream_gives_it_each_row_with_values_bound(db: Database) -> None:
+    stream = io.BytesIO()
+    copy = Copy("COPY (SELECT n, '50 %%' FROM generate_series(1, %(most)s) AS n) TO STDOUT", stream, {"most": 3})
+    assert db.transaction([copy])[0].status == "COPY 3"
+    assert stream.getvalue() == b"1\t50 %\n2\t50 %\n3\t50 %\n"
+
+
+def test_what_a_stream_raises_amid_the_rows_leaves_the_connection_usable(db: Database) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            raise LoadError("no more room")
+
+    with pytest.raises(LoadError, match="no more room"):
+        db.transaction([Copy("COPY (SELECT generate_series(1, 100000)) TO STDOUT", Full())])
+    assert value(db.run(Query("SELECT 1"))) == 1
+
+
 @pytest.mark.parametrize("statement", ["COPY t TO STDOUT", "COPY t FROM STDIN"])
 def test_a_copy_that_no_stream_goes_with_is_refused_and_harms_nothing(db: Database, statement: str) -> None:
     db.run(Query("CREATE TABLE t (a int)"))

@@ -8,7 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from pgvec_magic.dedupe import complete, duplicates, exact, found, near, projection, rows, verb
+from pgvec_magic import rows
+from pgvec_magic.dedupe import complete, duplicates, exact, found, near, projection, verb
 from pgvec_magic.errors import UsageError
 
 HOSTILE = "<script>alert(1)</script> \x1b[31m {name} $1 %s"

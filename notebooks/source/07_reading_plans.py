@@ -4,11 +4,11 @@
 # In twenty minutes: ten queries that are slow, or give too few rows, each with another cause. You look at what Postgres
 # did, name the cause, cure it, and see the plan change.
 #
-# **How to read a plan.** A plan is a tree of steps. Each gets its rows from the steps below it and hands them on upwards.
-# In the picture a step is as wide as it took; what it left to those below shows as their width. In the table *own ms* is
-# the time of a step alone, *rows* is what it gave, *removed* what it threw away. Find the step with the longest bar; then
-# ask why it had so many rows to work on. A search that uses its vector index has an `Index Scan using clinic_vectors`;
-# one that does not has a `Seq Scan` under a `Sort`.
+# **How to read a plan.** A plan is a tree of steps. Each gets its rows from the steps below it and hands them on
+# upwards. In the picture a step is as wide as it took; what it left to those below shows as their width. In the table
+# *own ms* is the time of a step alone, *rows* is what it gave, *removed* what it threw away. Find the step with the
+# longest bar; then ask why it had so many rows to work on. A search that uses its vector index has an `Index Scan
+# using clinic_vectors`; one that does not has a `Seq Scan` under a `Sort`.
 #
 # **How a visit goes.** *Predict* before you run the cell: will the index be used, and how many rows will come? Run it.
 # Look at the picture and the table, and read what was found. Then change the statement in the same cell and run it

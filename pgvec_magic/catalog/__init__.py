@@ -1,7 +1,9 @@
 """What is in the database: versions, vector tables, their columns, keys, indexes, texts and sizes."""
 
+from .baseline import Baseline, baseline_statement
 from .building import Built, built
 from .fingerprint import SETTINGS, UPDATES, Fingerprint, Index, Relation, asking, fingerprint, fingerprint_told
+from .history import past_searches, remember_search
 from .norms import Norms
 from .policies import unguarded
 from .read import Capabilities, capabilities, changed, forget, matching_rows, table, tables
@@ -11,6 +13,7 @@ from .table import Column, TableInfo, TextSource, VectorColumn, VectorIndex
 __all__ = [
     "SETTINGS",
     "UPDATES",
+    "Baseline",
     "Built",
     "Capabilities",
     "Column",
@@ -23,6 +26,7 @@ __all__ = [
     "VectorColumn",
     "VectorIndex",
     "asking",
+    "baseline_statement",
     "built",
     "capabilities",
     "changed",
@@ -30,7 +34,9 @@ __all__ = [
     "fingerprint_told",
     "forget",
     "matching_rows",
+    "past_searches",
     "remember_embedder",
+    "remember_search",
     "table",
     "tables",
     "unguarded",

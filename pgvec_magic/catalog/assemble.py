@@ -9,6 +9,7 @@ from typing import Any
 from ..db.columns import LONGEST_FLAGS
 from ..metric import by_opclass
 from ..sqltext import quote_ident, quote_qualified
+from .baseline import read_baseline
 from .table import EMBEDDER_LINE, Column, TableInfo, TextSource, VectorColumn, VectorIndex
 
 VECTOR_TYPES = ("vector", "halfvec", "sparsevec")
@@ -104,6 +105,7 @@ def _vector_index(index: Mapping[str, Any]) -> VectorIndex:
         where=index["where"],
         bytes=int(index["bytes"] or 0),
         definition=index["definition"],
+        baseline=read_baseline(index["comment"]),
     )
 
 

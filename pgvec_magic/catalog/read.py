@@ -19,6 +19,8 @@ from .table import TableInfo
 # Changes made through us are noticed at once, and so is anything that makes a statement fail; what others change
 # silently, such as a new index, is noticed after this many seconds.
 FRESH_SECONDS = 5.0
+# What is remembered of a connection and not read from the catalog.
+_KEPT = ("embedders", "searches")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,9 @@ def changed(db: Database, name: str) -> bool:
 
 def forget(db: Database) -> None:
     """Read everything anew at the next use; for those who change tables, indexes or settings."""
-    told = _told(db)
+    kept = {name: db.cache[name] for name in db.cache if name in _KEPT}
     db.cache.clear()
-    db.cache["embedders"] = told
+    db.cache |= kept
 
 
 def matching_rows(db: Database, relation: str, conditions: list[str], params: Mapping[str, object]) -> int:

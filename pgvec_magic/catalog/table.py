@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..errors import UsageError, did_you_mean
 from ..sqltext import quote_ident, quote_literal
+from .baseline import Baseline
 
 # The line of a column's comment that names its model.
 EMBEDDER_LINE = re.compile(r"^pgvec: embedder=(.+)$", re.MULTILINE)
@@ -40,7 +41,8 @@ class VectorColumn:
 class VectorIndex:
     """A vector index; ``metric`` is None for an operator class that is not pgvector's, ``bytes`` its size on disk.
 
-    ``column`` is None where an expression is indexed, ``where`` the condition of a partial index.
+    ``column`` is None where an expression is indexed, ``where`` the condition of a partial index, ``baseline`` what is
+    stored of its recall, with a setting that searches then use.
     """
 
     name: str
@@ -52,6 +54,7 @@ class VectorIndex:
     where: str | None = None
     bytes: int = 0
     definition: str = ""
+    baseline: Baseline | None = None
 
     @property
     def lists(self) -> int:

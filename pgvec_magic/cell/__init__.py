@@ -1,6 +1,18 @@
 """A magic's line and body -> a request; the only place that knows how the magics are written. Pure."""
 
 from .guide import Completion, complete, usage
+from .parse import (
+    parse_connect,
+    parse_embed,
+    parse_index,
+    parse_load,
+    parse_panel,
+    parse_plan,
+    parse_recall,
+    parse_search,
+    parse_sql,
+    parse_tables,
+)
 from .requests import (
     ConnectRequest,
     EmbedRequest,
@@ -8,18 +20,10 @@ from .requests import (
     LoadRequest,
     PanelRequest,
     PlanRequest,
+    RecallRequest,
     SearchRequest,
     SqlRequest,
     TablesRequest,
-    parse_connect,
-    parse_embed,
-    parse_index,
-    parse_load,
-    parse_panel,
-    parse_plan,
-    parse_search,
-    parse_sql,
-    parse_tables,
 )
 
 __all__ = [
@@ -30,6 +34,7 @@ __all__ = [
     "LoadRequest",
     "PanelRequest",
     "PlanRequest",
+    "RecallRequest",
     "SearchRequest",
     "SqlRequest",
     "TablesRequest",
@@ -40,6 +45,7 @@ __all__ = [
     "parse_load",
     "parse_panel",
     "parse_plan",
+    "parse_recall",
     "parse_search",
     "parse_sql",
     "parse_tables",

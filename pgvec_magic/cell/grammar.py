@@ -9,7 +9,7 @@ from ..index import FORMS, METHODS
 from ..metric import METRICS
 from ..query import MODES, STRATEGIES
 from . import readers
-from .option import Magic, Option
+from .options import Magic, Option, choice, column, columns, flag, language, number, whole
 
 _TABLE = Option("TABLE", "table", "TABLE", "the table, as name or schema.name", completes="table")
 _OUTPUT = Option("-o", "output", "NAME", "also bind the result to this variable", readers.identifier)
@@ -26,41 +26,11 @@ _WHERE = Option(
     repeats=True,
     completes="column",
 )
-
-
-def _whole(name: str, field: str, help: str) -> Option:
-    return Option(name, field, "N", help, readers.whole)
-
-
-def _column(name: str, field: str, help: str) -> Option:
-    return Option(name, field, "C", help, completes="column")
-
-
-def _columns(name: str, field: str, help: str) -> Option:
-    return Option(name, field, "A,B", help, readers.names, commas=True, completes="column")
-
-
-def _language(help: str) -> Option:
-    return Option("--language", "language", "L", help, completes="language")
-
-
-def _number(name: str, field: str, help: str, value: str = "X") -> Option:
-    return Option(name, field, value, help, readers.number)
-
-
-def _choice(name: str, field: str, choices: tuple[str, ...], help: str) -> Option:
-    return Option(name, field, "|".join(choices), help, choices=choices)
-
-
-def _flag(name: str, field: str, help: str) -> Option:
-    return Option(name, field, "", help)
-
-
-_TYPE = _choice("--type", "type", ("vector", "halfvec", "bit", "sparsevec"), "how the vectors are stored (vector)")
+_TYPE = choice("--type", "type", ("vector", "halfvec", "bit", "sparsevec"), "how the vectors are stored (vector)")
 
 PANELS = ("plan",)
-_EXPLAIN = _flag("--explain", "explain", "return what Postgres does for it: its plan")
-_PROVE = _flag("--prove", "prove", "as --explain, with each fix tried, measured and undone")
+_EXPLAIN = flag("--explain", "explain", "return what Postgres does for it: its plan")
+_PROVE = flag("--prove", "prove", "as --explain, with each fix tried, measured and undone")
 VCONNECT = Magic(
     "vconnect",
     "Connect to Postgres, or go back to a connection. Without a word: $PGVEC_DSN, $DATABASE_URL or PG*, else the "
@@ -69,12 +39,12 @@ VCONNECT = Magic(
     0,
     (
         Option("--name", "name", "N", "call the connection so, for -c N"),
-        _flag("--readonly", "readonly", "refuse whatever writes"),
+        flag("--readonly", "readonly", "refuse whatever writes"),
         Option("--role", "role", "R", "run every statement as this role"),
         Option("--session", "session", "K=V", "a setting for every statement", readers.settings, repeats=True),
-        _flag("--create-extension", "create_extension", "CREATE EXTENSION vector where it is missing"),
-        _number("--timeout", "timeout", "give a statement this many seconds", "S"),
-        _flag("--list", "list", "list the connections"),
+        flag("--create-extension", "create_extension", "CREATE EXTENSION vector where it is missing"),
+        number("--timeout", "timeout", "give a statement this many seconds", "S"),
+        flag("--list", "list", "list the connections"),
         Option("--close", "close", "N", "close the connection of this name", completes="connection"),
     ),
     (
@@ -102,17 +72,17 @@ VLOAD = Magic(
     (_TABLE, Option("SOURCE", "source", "SOURCE", "where the rows come from", readers.anything, completes="source")),
     2,
     (
-        _columns("--text", "text", "the columns whose text is embedded"),
-        _column("--id", "id", "the column that tells rows apart"),
-        _column("--column", "column", "the column for the vectors"),
+        columns("--text", "text", "the columns whose text is embedded"),
+        column("--id", "id", "the column that tells rows apart"),
+        column("--column", "column", "the column for the vectors"),
         _EMBEDDER,
         _TYPE,
-        _language("the language of the words, such as german (english)"),
-        _whole("--chunk", "chunk", "split longer texts into rows of this many tokens"),
-        _whole("--overlap", "overlap", "let neighbouring chunks share this many tokens (0)"),
-        _choice("--on-conflict", "on_conflict", ("update", "skip", "error"), "what to do with an id that is there"),
-        _flag("--replace", "replace", "make the table anew, and drop the old one at the end"),
-        _whole("--limit", "limit", "load this many rows"),
+        language("the language of the words, such as german (english)"),
+        whole("--chunk", "chunk", "split longer texts into rows of this many tokens"),
+        whole("--overlap", "overlap", "let neighbouring chunks share this many tokens (0)"),
+        choice("--on-conflict", "on_conflict", ("update", "skip", "error"), "what to do with an id that is there"),
+        flag("--replace", "replace", "make the table anew, and drop the old one at the end"),
+        whole("--limit", "limit", "load this many rows"),
         _OUTPUT,
         _CONNECTION,
     ),
@@ -131,12 +101,12 @@ VEMBED = Magic(
     (_TABLE,),
     1,
     (
-        _columns("--text", "text", "the columns whose text is embedded"),
-        _column("--column", "column", "the column for the vectors, added where it is missing"),
+        columns("--text", "text", "the columns whose text is embedded"),
+        column("--column", "column", "the column for the vectors, added where it is missing"),
         _EMBEDDER,
         _TYPE,
         _WHERE,
-        _language("also index the words of the text, in this language"),
+        language("also index the words of the text, in this language"),
         _OUTPUT,
         _CONNECTION,
     ),
@@ -153,22 +123,22 @@ VSEARCH = Magic(
     1,
     (
         _TEXT,
-        _whole("-k", "k", "how many rows (10)"),
-        _choice("--mode", "mode", MODES, "search by meaning (vector), by words, or both"),
+        whole("-k", "k", "how many rows (10)"),
+        choice("--mode", "mode", MODES, "search by meaning (vector), by words, or both"),
         _WHERE,
         _VECTOR,
         Option("--similar-to", "similar_to", "ID,ID", "rows like these", readers.keys, commas=True),
-        _column("--column", "column", "the vector column"),
-        _choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's index"),
-        _number("--min-score", "min_score", "only rows of this similarity or more"),
-        _number("--max-distance", "max_distance", "only rows of this distance or less"),
-        _choice("--strategy", "strategy", STRATEGIES, "how the index is used (auto)"),
-        _flag("--exact", "exact", "compare with every row: --strategy exact"),
-        _flag("--as-is", "as_is", "change no setting, to see what Postgres itself does"),
-        _whole("--ef-search", "ef_search", "hnsw.ef_search, 1 to 1000"),
-        _whole("--probes", "probes", "ivfflat.probes, 1 to 32768"),
+        column("--column", "column", "the vector column"),
+        choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's index"),
+        number("--min-score", "min_score", "only rows of this similarity or more"),
+        number("--max-distance", "max_distance", "only rows of this distance or less"),
+        choice("--strategy", "strategy", STRATEGIES, "how the index is used (auto)"),
+        flag("--exact", "exact", "compare with every row: --strategy exact"),
+        flag("--as-is", "as_is", "change no setting, to see what Postgres itself does"),
+        whole("--ef-search", "ef_search", "hnsw.ef_search, 1 to 1000"),
+        whole("--probes", "probes", "ivfflat.probes, 1 to 32768"),
         _SETTING,
-        _whole("--candidates", "candidates", "how many rows are looked at before the best are kept"),
+        whole("--candidates", "candidates", "how many rows are looked at before the best are kept"),
         Option(
             "--weights",
             "weights",
@@ -177,20 +147,20 @@ VSEARCH = Magic(
             readers.weights,
             commas=True,
         ),
-        _whole("--rrf-k", "rrf_k", "the constant of reciprocal rank fusion (60)"),
-        _column("--per", "per", "the best row for each value of this column"),
-        _whole("--offset", "offset", "skip this many rows"),
-        _columns("--columns", "columns", "show these columns"),
-        _language("the language of the words, such as english"),
+        whole("--rrf-k", "rrf_k", "the constant of reciprocal rank fusion (60)"),
+        column("--per", "per", "the best row for each value of this column"),
+        whole("--offset", "offset", "skip this many rows"),
+        columns("--columns", "columns", "show these columns"),
+        language("the language of the words, such as english"),
         Option(
             "--rerank", "rerank", "MODEL", "order the best again by a cross-encoder, or :function", readers.anything
         ),
-        _flag("--diverse", "diverse", "prefer rows that differ from those above them"),
+        flag("--diverse", "diverse", "prefer rows that differ from those above them"),
         _EXPLAIN,
         _PROVE,
-        _flag("--compare", "compare", "measure every way to do this search, side by side"),
-        _flag("--plot", "plot", "return a picture"),
-        _flag("--dry-run", "dry_run", "return the SQL and do not run it"),
+        flag("--compare", "compare", "measure every way to do this search, side by side"),
+        flag("--plot", "plot", "return a picture"),
+        flag("--dry-run", "dry_run", "return the SQL and do not run it"),
         _OUTPUT,
         _CONNECTION,
     ),
@@ -219,6 +189,45 @@ VSQL = Magic(
         "%%vsql\nCREATE INDEX ON docs USING hnsw (embedding vector_cosine_ops);\nVACUUM ANALYZE docs",
     ),
     body="SQL, one statement or several",
+)
+VRECALL = Magic(
+    "vrecall",
+    "Measure what share of the true nearest rows the index of a table finds, and how fast, for each value of its "
+    "setting. The truth is an exact search; rows of the table are asked about, each without itself.",
+    (_TABLE,),
+    1,
+    (
+        whole("-k", "k", "how many nearest rows are to be found (10)"),
+        Option(
+            "--queries",
+            "queries",
+            "N|:frame|history",
+            "how many rows are asked about (200); vectors or texts; the searches made here",
+            readers.queries,
+        ),
+        Option("--ef-search", "ef_search", "N,N", "values of hnsw.ef_search", readers.wholes, commas=True),
+        Option("--probes", "probes", "N,N", "values of ivfflat.probes", readers.wholes, commas=True),
+        Option("--index", "index", "I,J", "measure these indexes", readers.names, commas=True),
+        _WHERE,
+        column("--column", "column", "the vector column"),
+        choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's index"),
+        number("--target", "target", "the recall to reach (0.95)", "R"),
+        choice(
+            "--apply",
+            "apply",
+            ("index", "database", "role"),
+            "store the lowest setting that reaches it, for searches here (index) or for every client",
+        ),
+        _OUTPUT,
+        _CONNECTION,
+    ),
+    (
+        "%vrecall docs",
+        "%vrecall docs -k 20 --queries 100 --ef-search 20,40,80,160 -o curve",
+        '%vrecall docs --where "tenant = :tenant" --target 0.9',
+        "%vrecall docs --queries history --target 0.95 --apply index",
+        "%vrecall docs --index docs_hnsw,docs_ivfflat --queries :questions",
+    ),
 )
 VPLAN = Magic(
     "vplan",
@@ -256,20 +265,20 @@ VINDEX = Magic(
     (Option("WORD", "word", "WORD", "what to do", choices=INDEX_WORDS, open=True), _TABLE),
     1,
     (
-        _column("--column", "column", "the vector column"),
-        _choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's other index, or cosine"),
-        _choice("--method", "method", METHODS, "the kind of index (hnsw)"),
-        _choice("--as", "form", FORMS, "how the vectors stand in it (vector)"),
-        _whole("--keep", "kept", "of a subvector, the first N dimensions"),
-        _whole("--m", "m", "HNSW: links a row has in each layer (16)"),
-        _whole("--ef-construction", "ef_construction", "HNSW: candidates for these links (64)"),
-        _whole("--lists", "lists", "IVFFlat: how many lists (a thousandth of the rows)"),
+        column("--column", "column", "the vector column"),
+        choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's other index, or cosine"),
+        choice("--method", "method", METHODS, "the kind of index (hnsw)"),
+        choice("--as", "form", FORMS, "how the vectors stand in it (vector)"),
+        whole("--keep", "kept", "of a subvector, the first N dimensions"),
+        whole("--m", "m", "HNSW: links a row has in each layer (16)"),
+        whole("--ef-construction", "ef_construction", "HNSW: candidates for these links (64)"),
+        whole("--lists", "lists", "IVFFlat: how many lists (a thousandth of the rows)"),
         Option("--where", "where", "SQL", 'only rows for which this holds, in "…"', completes="column"),
         Option("--name", "name", "N", "the name of the index"),
-        _flag("--concurrently", "concurrently", "let others write meanwhile, which takes longer"),
+        flag("--concurrently", "concurrently", "let others write meanwhile, which takes longer"),
         Option("--memory", "memory", "SIZE", "maintenance_work_mem, such as 2GB (what it takes)", readers.anything),
-        _whole("--workers", "workers", "processes that help (as many as there are processors)"),
-        _flag("--background", "background", "return the build at once, to be waited for or canceled"),
+        whole("--workers", "workers", "processes that help (as many as there are processors)"),
+        flag("--background", "background", "return the build at once, to be waited for or canceled"),
         _OUTPUT,
         _CONNECTION,
     ),
@@ -285,5 +294,5 @@ VINDEX = Magic(
 )
 
 MAGICS: Mapping[str, Magic] = MappingProxyType(
-    {m.name: m for m in (VCONNECT, VTABLES, VLOAD, VEMBED, VSEARCH, VSQL, VPLAN, VINDEX, VPANEL)}
+    {m.name: m for m in (VCONNECT, VTABLES, VLOAD, VEMBED, VSEARCH, VSQL, VPLAN, VINDEX, VRECALL, VPANEL)}
 )

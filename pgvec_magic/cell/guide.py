@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .grammar import MAGICS
-from .option import Magic, Option
+from .options import Magic, Option
 
 _WIDTH = 79
 _PIECE = re.compile(r'(?:-{1,2}[A-Za-z][\w-]*=)?"[^"]*(?:"|$)|[^\s"]\S*')

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import UsageError, did_you_mean
 from ..sqltext import undefined
-from .option import Magic, Option
+from .options import Magic, Option
 
 VARIABLE = re.compile(r":([^\W\d]\w*)")
 _OPTION = re.compile(r"(--?[^\W\d_][^\s=]*)(=?)")

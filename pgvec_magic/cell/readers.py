@@ -33,6 +33,18 @@ def whole(value: object) -> int:
         raise ValueError("a whole number") from None
 
 
+def wholes(value: object) -> tuple[int, ...]:
+    """Return whole numbers given with commas between, in a list or an array, or the one that is given."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return (whole(value),)
+    return tuple(whole(part) for part in value)
+
+
+def queries(value: object) -> object:
+    """Return how many rows are meant, ``history``, or what a variable holds."""
+    return whole(value) if isinstance(value, str) and value != "history" else value
+
+
 def number(value: object) -> float:
     """Return a finite number, written or held (numpy's too)."""
     try:

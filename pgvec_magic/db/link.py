@@ -48,10 +48,14 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A ``COPY … FROM STDIN`` and the binary stream it reads."""
+    """A ``COPY … FROM STDIN`` and the binary stream it reads, or ``… TO STDOUT`` and the one it writes, row by row.
+
+    With ``params`` its text is as that of a ``Query``, else it is sent as it is.
+    """
 
     sql: str
     stream: IO[bytes]
+    params: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +153,25 @@ class Link:
             return Rows(columns, rows, cursor.statusmessage or "", self._said(connection), seconds)
 
     def copy(self, copy: Copy, check: Callable[[], None]) -> Rows:
-        """Run a COPY FROM STDIN; raises what its stream raises, or ``check`` between two reads, else QueryError."""
+        """Run a COPY; raises what its stream raises, or ``check`` between two reads or writes, else QueryError."""
         import psycopg2
 
         connection = self._live()
         stream = _Stream(copy.stream, check)
         with connection.cursor() as cursor:
+            sql = copy.sql
+            if copy.params is not None:
+                sql = cursor.mogrify(sql, values.bindable(sql, copy.params)).decode()
             started = time.perf_counter()
             try:
-                cursor.copy_expert(copy.sql, cast("IO[bytes]", stream), size=_COPY_BYTES)
+                cursor.copy_expert(sql, cast("IO[bytes]", stream), size=_COPY_BYTES)
             except psycopg2.Error as error:
                 # Of what the stream raised the server knows only that the client gave up.
-                raise (stream.error or failures.refused(error, copy.sql, 0)) from None
+                raise (stream.error or failures.refused(error, sql, 0)) from None
             finally:
                 self._note_block(connection)
+            if stream.error is not None:
+                raise stream.error
             seconds = time.perf_counter() - started
             return Rows((), [], f"COPY {cursor.rowcount}", _notices(connection), seconds)
 
@@ -224,6 +233,16 @@ class _Stream:
         except BaseException as error:
             self.error = error
             raise
+
+    def write(self, data: bytes) -> None:
+        """Hand a row on; what goes wrong is kept for later, for psycopg2 would leave the connection amid the rows."""
+        if self.error is not None:
+            return
+        try:
+            self._check()
+            self._stream.write(data)
+        except BaseException as error:
+            self.error = error
 
 
 def _notices(connection: psycopg2.extensions.connection) -> tuple[str, ...]:

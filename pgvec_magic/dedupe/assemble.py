@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..db import frames
 from ..query import Search
+from ..rows import Count, Source
 from . import grouping
 from .found import MOST_PAIRS, Found, Pair
 from .grouping import Group
 from .groups import Groups
-from .rows import Count, Source
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 
+from ..rows import Count, Key, Source
 from .exact import compare_all
 from .found import Pair, check_count
 from .grouping import connected, copies
-from .rows import Count, Key, Source
 
 # Pairs that are measured to complete groups, the smallest first, so that a chain of thousands of rows makes no millions
 # of them. A pair takes 18 µs with 128 dimensions, 32 µs with 768: 9 to 16 s, beside the minutes of asking an index.

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from ..rows import ASKED, Count, Key, Source
 from . import near, projection
 from .found import Found, Pair, check_count
 from .projection import Projection
-from .rows import ASKED, Count, Key, Source
 
 if TYPE_CHECKING:
     import numpy as np

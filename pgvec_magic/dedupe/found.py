@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageError
-from .rows import Key
+from ..rows import Key
 
 # More are no near-identical rows any more, and nobody looks through them.
 MOST_PAIRS = 1_000_000

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from .. import catalog
 from ..query import Search, choose_scan
+from ..rows import Count, Key, Settings, Source
 from .complete import complete, near_each_other
 from .found import Found, Pair, check_count
 from .grouping import copies
-from .rows import Count, Key, Settings, Source
 
 # How many of the nearest rows are looked at, of how many rows one message asks, and hnsw.ef_search. A row whose nearest
 # are all within the distance is asked about again, at last without a limit and without the index.

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import wire
+from ..rows import wire
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,13 +15,13 @@ from ..db import Database
 from ..errors import UsageError
 from ..query import Search
 from ..query.target import Target, VectorSource, find_target
+from ..rows import Count, Source
 from ..sqltext import quote_ident
 from .assemble import assembled
 from .exact import compare_all
 from .found import Found
 from .groups import Groups
 from .indexed import ask_all, steps
-from .rows import Count, Source
 
 # With no more rows than this each is compared with every other, index or not. Measured on two cores: 100,000 × 128 take
 # 15 s exactly and 86 s by an HNSW index, on a busy machine 98 s and 182 s. Twice the rows take four times as long the

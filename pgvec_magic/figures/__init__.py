@@ -5,6 +5,7 @@ from .hybrid import shares
 from .icicle import icicle
 from .pairs import duplicates
 from .ranked import scores
+from .recall import Curve, recall
 from .steps import MOST_STEPS, Mark, Step
 from .tree import tree
 from .ways import Timed, ways
@@ -14,12 +15,14 @@ __all__ = [
     "GREY",
     "MOST_STEPS",
     "ORANGE",
+    "Curve",
     "Mark",
     "Sketch",
     "Step",
     "Timed",
     "duplicates",
     "icicle",
+    "recall",
     "scores",
     "shares",
     "tree",

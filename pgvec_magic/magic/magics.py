@@ -140,6 +140,22 @@ class PgvecMagics(Magics):
 
     @line_magic
     @no_var_expand
+    def vrecall(self, line: str) -> object:
+        """Measure recall."""
+        from .. import db
+        from ..recall import recall
+        from .progress import LoadProgress
+
+        asked = cell.parse_recall(line, self._names)
+        with LoadProgress(in_notebook=hasattr(self.shell, "kernel")) as progress:
+            curve = recall(db.get(asked.connection), asked.table, **asked.options, progress=progress)
+        kept = self._kept(asked.output, curve)
+        if asked.apply:
+            curve.apply(asked.apply)
+        return kept
+
+    @line_magic
+    @no_var_expand
     def vpanel(self, line: str) -> object:
         """Open a panel."""
         from .. import db
@@ -237,5 +253,5 @@ def _password_note(line: str, asked: cell.ConnectRequest) -> tuple[str, ...]:
 
 
 # The help of a magic is made of its grammar, so that it cannot be wrong.
-for _magic in ("vconnect", "vtables", "vload", "vembed", "vsearch", "vsql", "vplan", "vindex", "vpanel"):
+for _magic in ("vconnect", "vtables", "vload", "vembed", "vsearch", "vsql", "vplan", "vindex", "vrecall", "vpanel"):
     getattr(PgvecMagics, _magic).__doc__ = cell.usage(_magic)

@@ -48,14 +48,14 @@ class ProgressLine:
 
 
 class LoadProgress(ProgressLine):
-    """Called with rows done, rows in all (or None) and seconds so far."""
+    """Called with what is done, what there is in all (or None) and seconds so far."""
 
-    def __call__(self, done: int, total: int | None, seconds: float) -> None:
-        """Show where a load stands."""
-        self.show(_line(done, total, seconds))
+    def __call__(self, done: int, total: int | None, seconds: float, unit: str = "rows") -> None:
+        """Show where a load stands; ``unit`` is what is counted."""
+        self.show(_line(done, total, seconds, unit))
 
 
-def _line(done: int, total: int | None, seconds: float) -> str:
+def _line(done: int, total: int | None, seconds: float, unit: str) -> str:
     rate = done / seconds if seconds > 0 else 0.0
     left = f" · about {(total - done) / rate:.0f} s left" if total and rate else ""
-    return f"{done:,}{f' of {total:,}' if total else ''} rows · {rate:,.0f} rows/s{left}"
+    return f"{done:,}{f' of {total:,}' if total else ''} {unit} · {rate:,.0f} {unit}/s{left}"

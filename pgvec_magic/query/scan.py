@@ -126,8 +126,12 @@ class _Choice:
 
     @property
     def depth_in_force(self) -> int:
-        """The session's hnsw.ef_search, which nothing goes below."""
-        return int(self.in_force.get("hnsw.ef_search", EF_SEARCH))
+        """The session's hnsw.ef_search, or what is stored on an index, which nothing goes below."""
+        return max(int(self.in_force.get("hnsw.ef_search", EF_SEARCH)), *self.stored("hnsw"))
+
+    def stored(self, method: str) -> list[int]:
+        """How far one pass looks by what is stored on the indexes of a method; 0 for nothing."""
+        return [0, *(index.baseline.value for index in self.indexes if index.method == method and index.baseline)]
 
     @property
     def _least_depth(self) -> int:
@@ -215,13 +219,13 @@ def _by_index(choice: _Choice) -> Scan:
     if iterative:
         return _iterative(choice)
     settings = (*_passes(choice, iterative=False), *_depth(choice, choice.depth))
-    return Scan("ann", rows, _with_citus(choice, settings), why, _deeper(choice))
+    return Scan("ann", rows, _with_citus(choice, settings), why or _as_stored(choice, settings), _deeper(choice))
 
 
 def _iterative(choice: _Choice, why: str = "") -> Scan:
     least = max(DEEP_EF_SEARCH, choice.candidates) if choice.filtered else choice.depth
     settings = (*_passes(choice, iterative=True), *_depth(choice, least))
-    return Scan("iterative", choice.candidates, _with_citus(choice, settings), why)
+    return Scan("iterative", choice.candidates, _with_citus(choice, settings), why or _as_stored(choice, settings))
 
 
 def _deeper(choice: _Choice) -> Scan | None:
@@ -247,8 +251,18 @@ def _depth(choice: _Choice, least: int) -> Settings:
         chosen["hnsw.ef_search"] = str(max(min(least, MAX_EF_SEARCH), choice.depth_in_force))
     if "ivfflat" in methods:
         lists = max(index.lists for index in choice.indexes if index.method == "ivfflat")
-        chosen["ivfflat.probes"] = str(max(math.isqrt(lists), int(choice.in_force.get("ivfflat.probes", 1))))
+        in_force = int(choice.in_force.get("ivfflat.probes", 1))
+        chosen["ivfflat.probes"] = str(max(math.isqrt(lists), in_force, *choice.stored("ivfflat")))
     return tuple((chosen | dict(_given(choice.search))).items())
+
+
+def _as_stored(choice: _Choice, settings: Settings) -> str:
+    """Say which setting is what it is because that is stored on an index."""
+    for index in choice.indexes:
+        stored = index.baseline
+        if stored and (f"{index.method}.{stored.setting}", str(stored.value)) in settings:
+            return f"{stored.setting} as stored on {index.name}"
+    return ""
 
 
 def _known_methods(choice: _Choice) -> list[str]:

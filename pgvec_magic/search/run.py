@@ -100,6 +100,8 @@ def _search(db: Database, wanted: Search) -> Result:
     if wanted.rerank is not None:
         rerank.ready(wanted.rerank)
     found, vector = _first_step(db, wanted)
+    if found.target.vectors is not None and not wanted.similar_to:
+        catalog.remember_search(db, found.target.table, found.target.vectors.column.name, vector)
     result = complete(_run(db, found, vector), wanted, lambda changed: _run(db, changed, vector))
     return reorder.reordered(result, wanted) if wanted.reorders else result
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import catalog, embed
+from ..catalog.given import bound, check_dimensions, given_vector
 from ..db import Database, vectors
 from ..errors import UsageError
 from ..query import Query, Search
@@ -39,7 +40,7 @@ def query_vector(db: Database, search: Search, target: Target) -> object:
     else:
         vector = given_vector(_of_text(search.text or "", column, target.table), column)
     _check(vector, target)
-    return _bound(vector)
+    return bound(vector)
 
 
 def value_of_query(
@@ -50,63 +51,12 @@ def value_of_query(
     Of several vector columns it is for the one that the statements name. Raises UsageError, EmbedError.
     """
     if table is None:
-        return _bound(given_vector(vector, None))
+        return bound(given_vector(vector, None))
     info = catalog.table(db, table)
     column = vector_column(info, _named_in(statements, info) if len(info.vectors) > 1 else None)
     found = given_vector(vector if vector is not None else _of_text(text or "", column, info), column)
-    _check_dimensions(found, column, info)
-    return _bound(found)
-
-
-def given_vector(vector: Any, column: VectorColumn | None) -> Any:
-    """Return a vector in any of its forms as the column has it; UsageError for what cannot be that.
-
-    Without a column numbers are a float32 array, bits a bool array, and what is sparse is a SparseVector.
-    """
-    try:
-        kind = column.type if column else _own_kind(vector)
-        if kind == "bit":
-            return vectors.bits(vector)
-        if kind == "sparsevec":
-            return vectors.sparse(vector, column.dimensions if column else None)
-        return _finite(vectors.numbers(vector), kind)
-    except ValueError as error:
-        raise UsageError(f"a query vector {error}", _hint(vector, column)) from None
-
-
-def _own_kind(vector: Any) -> str:
-    """The type that a vector is of by itself."""
-    if hasattr(vector, "tocoo") or hasattr(vector, "indices") or isinstance(vector, Mapping):
-        return "sparsevec"
-    return "bit" if type(vector).__name__ == "Bit" or getattr(vector, "dtype", None) == "bool" else "vector"
-
-
-def _finite(array: np.ndarray, kind: str) -> np.ndarray:
-    import numpy as np
-
-    if not np.isfinite(array).all():
-        raise ValueError(vectors.FINITE)
-    if kind == "halfvec":
-        with np.errstate(over="ignore"):
-            if np.isinf(array.astype(np.float16)).any():
-                raise ValueError("for a halfvec has numbers up to 65,504")
-    return array
-
-
-def _hint(vector: object, column: VectorColumn | None) -> str | None:
-    if column is None or column.type == "bit":
-        return None
-    is_bits = _own_kind(vector) == "bit" or (isinstance(vector, list) and isinstance(next(iter(vector), None), bool))
-    return f"{column.name} is of type {column.type}: bits are for a bit column" if is_bits else None
-
-
-def _bound(vector: Any) -> object:
-    """What is sent: bits as pgvector's class, which the statement need not tell from an array of truth values."""
-    if getattr(vector, "dtype", None) != "bool":
-        return vector
-    from pgvector import Bit
-
-    return Bit(vector)
+    check_dimensions(found, column, info)
+    return bound(found)
 
 
 def _named_in(statements: Sequence[str], info: TableInfo) -> str:
@@ -124,19 +74,10 @@ def _named_in(statements: Sequence[str], info: TableInfo) -> str:
 
 def _check(vector: Any, target: Target) -> None:
     source = target.need_vectors()
-    _check_dimensions(vector, source.column, target.table)
+    check_dimensions(vector, source.column, target.table)
     is_zero = not (vector.values() if source.column.type == "sparsevec" else vector.any())
     if source.metric.name == "cosine" and is_zero:
         raise UsageError("the query vector is all zeros: it has no direction, so no cosine distance to anything")
-
-
-def _check_dimensions(vector: Any, column: VectorColumn, table: TableInfo) -> None:
-    size = vectors.size(vector)
-    if column.dimensions is not None and size != column.dimensions:
-        raise UsageError(
-            f"the query vector has {size:,} dimensions, {table.label}.{column.name} has {column.dimensions:,}",
-            "it is from another model than the column's",
-        )
 
 
 def _of_text(text: str, column: VectorColumn, table: TableInfo) -> np.ndarray:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 SPACE = " \t\n\r\f\v"  # str.strip() alone would eat a no-break space, which PostgreSQL reads as part of a name
 BLANK = ("space", "comment")
 _KIND = {"escape": "string", "bits": "string", "dollar": "string", "line_comment": "comment"}
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):  # made by the thousand: a frozen dataclass takes three times as long
     """A piece of SQL: its kind, its text, and the half-open range of characters it covers.
 
     Kinds: space, comment, string, name (a quoted identifier), word, number, parameter (``$1``), operator,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import IO, Any, cast
 
-from ..db import Database
+from ..db import Copy, Database
 from ..query import Query
 from ..query.target import Target, ident
 from ..sqltext import bind, placeholders
+from .stream import Block, Pipe
 
 # A row's key, each of its columns as the server's text: exact for every type, and it goes back as it came.
 Key = tuple[str, ...]
@@ -72,6 +73,26 @@ class Source:
         for batch in pages([*self._key_texts(), self._sent(self._vector)], rows, count):
             yield [row[:-1] for row in batch], [row[-1] for row in batch]
 
+    def all_at_once(self, rows: int) -> Iterator[Block]:
+        """Read all rows in one pass, of one moment, so many at a time; the server sends on while they are worked on."""
+        select = f"SELECT {', '.join([self._vector, *self._key_texts()])}\nFROM {self.target.relation}"
+        pipe, query = Pipe(rows), self.query(f"{select}{self._filter(self._known)}", {})
+        copy = Copy(f"COPY (\n{query.sql}\n) TO STDOUT (FORMAT binary)", cast("IO[bytes]", pipe), query.params)
+        read_only = Query("SELECT", settings=(("transaction_read_only", "on"),))
+        return pipe.blocks(lambda: self.db.transaction([read_only, copy]), self.db.cancel)
+
+    def drawn(self, rows: int) -> list[tuple[Key, tuple[object, ...], bytes]]:
+        """Return rows picked at random: the key as texts and as values, and the vector in its wire form."""
+        keys = self.target.keys
+        texts = [f"{key}::text AS text_{i}" for i, key in enumerate(keys)]
+        picked = ", ".join([*texts, *(f"{key} AS key_{i}" for i, key in enumerate(keys)), f"{self._vector} AS drawn"])
+        outputs = ", ".join([f"{form}_{i}" for form in ("text", "key") for i in range(len(keys))])
+        sql = (
+            f"SELECT {outputs}, {self._sent('drawn')} FROM (\nSELECT {picked}\nFROM {self.target.relation}"
+            f"{self._filter(self._known)}\nORDER BY random() LIMIT {rows}\n) AS sample"
+        )
+        return [(row[: len(keys)], row[len(keys) : -1], row[-1]) for row in self.run(sql)]
+
     def keys(self, rows: int, count: Count) -> Iterator[list[Key]]:
         """Read the keys of all rows, about so many at a time."""
         pages = self._by_key if self.has_key else self._by_place
@@ -90,6 +111,29 @@ class Source:
         for start in range(0, len(pairs), ASKED):
             part = pairs[start : start + ASKED]
             params = self._lists("a", [a for a, _ in part]) | self._lists("b", [b for _, b in part])
+            found |= {start + n - 1: distance for n, distance in self.run(sql, params, _LOOKED_UP)}
+        return found
+
+    def distances_from(self, vectors: Sequence[str], pairs: Sequence[tuple[int, Key]]) -> dict[int, float]:
+        """Return the distance of each pair, a vector (its place among those given, as texts) and a row, by its place.
+
+        Rows that are gone are left out.
+        """
+        source = self.target.need_vectors()
+        distance = f"a.{source.distance(f'given.vector::{source.type}')}"
+        sql = (
+            f"SELECT asked.n, {distance}\nFROM {self._asked('a')}\n"
+            "JOIN unnest(%(places)s::int[]) WITH ORDINALITY AS whose(place, n) ON whose.n = asked.n\n"
+            "JOIN unnest(%(vectors)s::text[]) WITH ORDINALITY AS given(vector, place) ON given.place = whose.place\n"
+            f"JOIN {self._named('a')}"
+        )
+        found: dict[int, float] = {}
+        for start in range(0, len(pairs), ASKED):
+            part = pairs[start : start + ASKED]
+            used = sorted({place for place, _ in part})
+            number = {place: n for n, place in enumerate(used, 1)}
+            params = self._lists("a", [key for _, key in part])
+            params |= {"places": [number[place] for place, _ in part], "vectors": [vectors[place] for place in used]}
             found |= {start + n - 1: distance for n, distance in self.run(sql, params, _LOOKED_UP)}
         return found
 

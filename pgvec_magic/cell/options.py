@@ -1,4 +1,4 @@
-"""What an option and a magic are; the table of them is in ``grammar``."""
+"""What an option and a magic are, and the kinds of options that several magics have."""
 
 from __future__ import annotations
 
@@ -54,3 +54,38 @@ class Magic:
     def option(self, name: str) -> Option | None:
         """Return the option that is written so, or None."""
         return next((option for option in self.options if option.name == name), None)
+
+
+def whole(name: str, field: str, help: str) -> Option:
+    """Return an option that takes a whole number."""
+    return Option(name, field, "N", help, readers.whole)
+
+
+def column(name: str, field: str, help: str) -> Option:
+    """Return one that takes a column's name."""
+    return Option(name, field, "C", help, completes="column")
+
+
+def columns(name: str, field: str, help: str) -> Option:
+    """Return one that takes names of columns."""
+    return Option(name, field, "A,B", help, readers.names, commas=True, completes="column")
+
+
+def language(help: str) -> Option:
+    """Return ``--language``."""
+    return Option("--language", "language", "L", help, completes="language")
+
+
+def number(name: str, field: str, help: str, value: str = "X") -> Option:
+    """Return one that takes a number."""
+    return Option(name, field, value, help, readers.number)
+
+
+def choice(name: str, field: str, choices: tuple[str, ...], help: str) -> Option:
+    """Return one that takes one of the choices."""
+    return Option(name, field, "|".join(choices), help, choices=choices)
+
+
+def flag(name: str, field: str, help: str) -> Option:
+    """Return one that takes nothing."""
+    return Option(name, field, "", help)

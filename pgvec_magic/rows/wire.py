@@ -23,16 +23,16 @@ def dimensions(sent: Sequence[bytes], kind: str) -> int:
     return found[0]
 
 
-def dense(sent: Sequence[bytes], kind: str) -> np.ndarray:
-    """Return vectors, half vectors or bit strings of one size as a matrix, shape (rows, dimensions), float64."""
+def dense(sent: Sequence[bytes], kind: str, number: str = "float64") -> np.ndarray:
+    """Return vectors, half vectors or bit strings of one size as a matrix of such numbers, (rows, dimensions)."""
     import numpy as np
 
     width = dimensions(sent, kind)
     if kind == "bit":
         packed = np.frombuffer(b"".join(sent), np.uint8).reshape(len(sent), -1)[:, 4:]
-        return np.unpackbits(packed, axis=1, count=width).astype(np.float64)
+        return np.unpackbits(packed, axis=1, count=width).astype(number)
     numbers = np.dtype([("head", ">i4"), ("numbers", _NUMBERS[kind], (width,))])
-    return np.frombuffer(b"".join(sent), numbers)["numbers"].astype(np.float64)
+    return np.frombuffer(b"".join(sent), numbers)["numbers"].astype(number)
 
 
 def sparse(one: bytes) -> tuple[np.ndarray, np.ndarray]:

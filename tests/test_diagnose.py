@@ -25,7 +25,7 @@ OF_THE_ROWS = ("P02", "R31", "R48", "R50", "R51", "R52")
 TRIED = {
     name: case
     for name, case in cases("sick").items()
-    if case.rule in ("H04", "H08", "H09") or name.endswith(("on what changes", "than the column", "than the setting"))
+    if case.rule in ("H04", "H08", "H09") or name.endswith(("than the column", "than the setting"))
 }
 NEAR = "SELECT id FROM docs ORDER BY embedding <=> :query LIMIT 10"
 
@@ -112,8 +112,6 @@ def test_a_cure_cures(db: Database, docs: connection, case: Case) -> None:
     first, query = found.findings[0], found.query
     assert first.cure is not None
     assert query is not None
-    for statement in first.cure.before:
-        execute(docs, statement)
     mended = explain_query(db, replace(query, sql=first.cure.sql or query.sql))
     assert first.rule not in [finding.rule for finding in mended.findings], repr(mended)
     assert plan_changes(found.plan, mended.plan)

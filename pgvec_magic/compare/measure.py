@@ -43,7 +43,8 @@ class Measured:
     """What a statement gave: how many rows, ``seconds`` of each plain run on the wire, and its plan.
 
     ``distances`` are those that its rows are to be judged by, in their order; ``recall`` is the share of the exact
-    answer that is among them. Both are None where the order is not that of a plain distance.
+    answer that is among them. Both are None where the order is not that of a plain distance. ``answer`` tells its rows
+    from those of another run.
     """
 
     explanation: Explanation
@@ -51,6 +52,7 @@ class Measured:
     seconds: tuple[float, ...]
     distances: tuple[float, ...] | None = None
     recall: float | None = None
+    answer: frozenset[int] = frozenset()
 
     @property
     def median(self) -> float:
@@ -132,7 +134,8 @@ def measured(
     known = catalog.fingerprint_told(db, in_force, relations, indexes, given["updates"])
     found = Explanation(plan_told(told), query, known, told.notices)
     distances = next(map(_distances, given["judged"]), None)
-    return Measured(found, _count(given["run"][-1]), tuple(rows.seconds for rows in given["run"]), distances)
+    last, seconds = given["run"][-1], tuple(rows.seconds for rows in given["run"])
+    return Measured(found, _count(last), seconds, distances, answer=frozenset(hash(repr(row)) for row in last.rows))
 
 
 def again(db: Database, query: Query, runs: int, patience: float) -> tuple[float, ...]:

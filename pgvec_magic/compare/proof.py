@@ -23,6 +23,8 @@ _NOISE, _LEAST_SECONDS = 1.25, 0.00005
 _LEAST_RECALL = 0.8
 # Where the finding is that something may happen, and what is gained is that it cannot.
 _CERTAIN = {"R45": "rows come in order for certain"}
+# Where the rows were not the right ones: that others come is what is gained, if no recall can tell it.
+_OF_THE_ANSWER = frozenset(["R40", "R41", "R42", "R43", "R44", "H01", "H04", "H08", "H10", "H12"])
 _COLUMNS = ("", "rows", "recall", "median ms", "rows read", "pages", "vector index")
 
 
@@ -87,6 +89,8 @@ class Proof:
             said.append(f"{count(other.disorder)} rows out of order instead of {count(one.disorder)}")
         elif self.finding.rule in _CERTAIN:
             said.append(_CERTAIN[self.finding.rule])
+        elif self.finding.rule in _OF_THE_ANSWER and other.recall is None and (new := len(other.answer - one.answer)):
+            said.append(f"{count(new)} of {rows(other.rows)} are others now")
         if _faster(other.median, one.median):
             said.append(f"{_time(other)} instead of {_time(one)}")
         return said
@@ -116,7 +120,8 @@ class Proof:
     @property
     def _unmoved(self) -> str:
         assert self.after is not None, "what did not run is against it"
-        return f"no more rows, no higher recall, and {_time(self.after)} where it was {_time(self.before)}"
+        same = "the same rows" if self.after.answer == self.before.answer else "no more rows, no higher recall"
+        return f"{same}, and {_time(self.after)} where it was {_time(self.before)}"
 
     @property
     def _new(self) -> list[Finding]:

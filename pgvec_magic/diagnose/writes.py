@@ -10,7 +10,7 @@ from ..plan import Node
 from ..plan.words import milliseconds, rows
 from ..sqltext import Token, quote_qualified, split_list, tokens
 from .facts import Facts
-from .finding import Cure, Finding
+from .finding import Finding
 
 _LOAD = 1_000  # rows from which on an INSERT is a load
 _MUCH = 0.1  # of the table
@@ -51,12 +51,13 @@ def updated(facts: Facts) -> Iterator[Finding]:
         if having:
             why += f"the index {having[0].name} has {', '.join(sorted(changed & _columns(having[0])))}, which changed"
             drop = f"DROP INDEX {quote_qualified(having[0].schema, having[0].name)}"
-            fix, cure = f"{drop}, or keep what changes in a table of its own", Cure(before=(drop,))
+            fix = f"{drop}, or keep what changes in a table of its own"
         else:
             why += "there was no room for a new version on their pages"
             table = quote_qualified(relation.schema, relation.name)
-            fix, cure = f"ALTER TABLE {table} SET (fillfactor = 70), then VACUUM FULL {table}", None
-        yield Finding("R75", "warning", why, fix, write.number, cure)
+            fix = f"ALTER TABLE {table} SET (fillfactor = 70), then VACUUM FULL {table}"
+        # No cure is to be tried: updates that were undone have filled the pages, so later ones find no room either.
+        yield Finding("R75", "warning", why, fix, write.number)
 
 
 def _writes(facts: Facts, operation: str) -> Iterator[tuple[Node, Relation, Index]]:

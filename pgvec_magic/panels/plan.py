@@ -11,7 +11,7 @@ import ipywidgets as widgets
 
 from .. import plan, render
 from ..db import Database
-from ..diagnose import Finding
+from ..diagnose import Cure, Finding
 from ..errors import PgvecError
 from ..search import Explanation, explain
 from .view import PlanView
@@ -126,7 +126,7 @@ class PlanPanel(widgets.VBox):  # type: ignore[misc]  # it has no types
         if self.explanation.query is None or self._db is None:
             return "a plan from elsewhere cannot be run here"
         cure = self.chosen.cure
-        if cure is None:
+        if cure is None or cure == Cure():
             return "this fix cannot be tried and undone: it is for you to do"
         if cure.before or not (cure.settings or cure.sql):
             return "an index would have to be built: pv.prove(db, explanation, finding, build=True) does, and undoes it"

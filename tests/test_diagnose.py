@@ -112,6 +112,8 @@ def test_a_cure_cures(db: Database, docs: connection, case: Case) -> None:
     first, query = found.findings[0], found.query
     assert first.cure is not None
     assert query is not None
+    for statement in first.cure.before:
+        execute(docs, statement)
     mended = explain_query(db, replace(query, sql=first.cure.sql or query.sql))
     assert first.rule not in [finding.rule for finding in mended.findings], repr(mended)
     assert plan_changes(found.plan, mended.plan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..sqltext import Token, tokens
 
@@ -38,10 +39,11 @@ class Select:
         return split(self.clauses.get(clause, ()))
 
 
-def read(sql: str) -> list[Token]:
+@lru_cache(maxsize=4)  # what is found of one plan asks about one statement, again and again
+def read(sql: str) -> tuple[Token, ...]:
     """Return the tokens of a ``Query``'s text without blanks, each ``%(name)s`` one of kind parameter."""
     masked = _PLACEHOLDER.sub(lambda m: m[0] if m[0] == "%%" else "$" + "0" * (len(m[0]) - 1), sql)
-    return [token for token in tokens(masked) if token.kind not in ("space", "comment")]
+    return tuple(token for token in tokens(masked) if token.kind not in ("space", "comment"))
 
 
 def levels(found: Sequence[Token]) -> list[int]:
@@ -74,7 +76,7 @@ def selects(sql: str) -> list[Select]:
     return [select for select in made if select]
 
 
-def _brackets(found: list[Token], at: list[int]) -> Iterator[tuple[int, int]]:
+def _brackets(found: Sequence[Token], at: list[int]) -> Iterator[tuple[int, int]]:
     for i, token in enumerate(found):
         if token.text == "(":
             end = next((j for j in range(i + 1, len(found)) if at[j] == at[i] and found[j].text == ")"), None)
@@ -82,7 +84,7 @@ def _brackets(found: list[Token], at: list[int]) -> Iterator[tuple[int, int]]:
                 yield i + 1, end
 
 
-def _select(found: list[Token], *, outermost: bool) -> Select | None:
+def _select(found: Sequence[Token], *, outermost: bool) -> Select | None:
     if not found or found[0].text.upper() not in ("SELECT", "WITH"):
         return None
     words = list(_words(found))
@@ -97,7 +99,7 @@ def _select(found: list[Token], *, outermost: bool) -> Select | None:
     return Select(clauses, outermost)
 
 
-def _words(found: list[Token]) -> Iterator[tuple[str, int]]:
+def _words(found: Sequence[Token]) -> Iterator[tuple[str, int]]:
     """Yield the words that begin clauses, and those that make it no SELECT, with their places."""
     for i, (token, level) in enumerate(zip(found, levels(found), strict=True)):
         word, before = token.text.upper(), found[i - 1].text.upper() if i else ""

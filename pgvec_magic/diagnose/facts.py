@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..catalog import Fingerprint, Index, Relation
 from ..plan import Node, Plan, of_shard
-from ..sqltext import Token, tokens
+from ..sqltext import Token
+from .clauses import read
 from .keys import SortKey, sort_keys
 
 _SCANS_OF_ROWS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan", "Sample Scan")
@@ -207,21 +208,26 @@ class Number:
 
 def numbers(sql: str, word: str) -> list[Number]:
     """Return the numbers behind a word, such as LIMIT, in order; what is calculated is left out."""
-    found = [token for token in tokens(sql) if token.kind not in ("space", "comment")]
+    found = read(sql)
     said: list[Number] = []
     opened: list[str | None] = []
-    for i, (token, after, behind) in enumerate(zip(found, found[1:], [*found[2:], None], strict=False)):
+    for i, token in enumerate(found):
         if token.text == "(":
             opened.append(_cte(found[max(i - 4, 0) : i]))
         elif token.text == ")":
             opened = opened[:-1]
-        is_all = behind is None or behind.kind == "word" or behind.text in (")", ";")
-        if token.text.upper() == word and after.text.isdigit() and is_all:
-            said.append(Number(float(after.text), len(opened), opened[-1] if opened else None))
+        elif token.kind == "word" and token.text.upper() == word and (number := _number(found[i + 1 : i + 3])):
+            said.append(Number(float(number), len(opened), opened[-1] if opened else None))
     return said
 
 
-def _cte(before: list[Token]) -> str | None:
+def _number(behind: Sequence[Token]) -> str | None:
+    """Return the number that two tokens begin with, if nothing is calculated with it."""
+    is_all = len(behind) < 2 or behind[1].kind == "word" or behind[1].text in (")", ";")
+    return behind[0].text if behind and is_all and behind[0].text.isdigit() else None
+
+
+def _cte(before: Sequence[Token]) -> str | None:
     """Return the name that stands before ``AS [[NOT] MATERIALIZED]``, if that is what the tokens end with."""
     while before and before[-1].text.upper() in ("MATERIALIZED", "NOT"):
         before = before[:-1]

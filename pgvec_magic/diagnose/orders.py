@@ -69,7 +69,7 @@ def order(sql: str, operator: str | None = None) -> Order | None:
     return found[0] if len(found) == 1 else None
 
 
-@lru_cache(maxsize=1)  # what is found of one plan asks about one statement, again and again
+@lru_cache(maxsize=1)
 def orders(sql: str) -> tuple[Order, ...]:
     """Return the orders by a distance that the SELECTs of a statement have, the outermost first."""
     return tuple(each for select in selects(sql) if (each := _order(select)))

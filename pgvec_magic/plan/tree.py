@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -47,11 +48,16 @@ def _raw(details: Mapping[str, Any], numbers: Iterator[int], deep: int) -> _Raw:
     if not deep:
         raise RecursionError
     for key, value in details.items():
-        if _NUMBERS.fullmatch(key) and not (isinstance(value, int | float) and isfinite(value)):
+        if _is_number(key) and not (isinstance(value, int | float) and isfinite(value)):
             raise ValueError(f"{key} is {value!r}")
     number = next(numbers)
     below = [child for child in details.get("Plans") or () if isinstance(child, Mapping)]
     return _Raw(number, details, tuple(_raw(child, numbers, deep - 1) for child in below))
+
+
+@lru_cache(maxsize=256)  # EXPLAIN has some eighty names
+def _is_number(name: str) -> bool:
+    return _NUMBERS.fullmatch(name) is not None
 
 
 def _node(

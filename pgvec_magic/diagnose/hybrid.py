@@ -32,7 +32,7 @@ def numbered(facts: Facts) -> Iterator[Finding]:
     legs = {scan.node.number for scan in word_scans(facts) if windows} | {scan.number for scan in facts.ann_scans}
     for node in windows:
         rank = _RANK.search(str(node.details.get("Output")))
-        if rank is None or (scan := _source(facts, node.children[0])) is None:
+        if rank is None or not node.children or (scan := _source(facts, node.children[0])) is None:
             continue
         if not (legs & {each.number for each in node.walk()} or _has_distance(node)):
             continue

@@ -31,7 +31,7 @@ def test_a_setting_without_a_transaction_is_named_and_given_to_the_statement(db:
     result = pv.sql(db, "SET LOCAL hnsw.ef_search TO '200'; SELECT '[1]'::vector")
     assert ids(result.findings) == ["R60"]
     assert "%%vsql --set hnsw.ef_search=200" in " ".join(repr(result).split())
-    assert "(R60)" in repr(result)
+    assert "warning R60" in repr(result)
     mended = pv.sql(
         db, "SELECT '[1]'::vector; SELECT current_setting('hnsw.ef_search')", settings=[("hnsw.ef_search", "200")]
     )

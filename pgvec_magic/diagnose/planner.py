@@ -107,7 +107,7 @@ def rivals(facts: Facts) -> Iterator[Finding]:
         )
         drop = taken if (taken.method, other.method) == ("ivfflat", "hnsw") else other
         fix = f"DROP INDEX {quote_qualified(drop.schema, drop.name)}"
-        yield Finding("R31", "warning", why, fix, scan.number, Cure(before=(fix,)))
+        yield Finding("R31", "warning", why, fix, scan.number)
 
 
 def _same_rows(one: Index, other: Index) -> bool:

@@ -56,8 +56,9 @@ def _uneven(facts: Facts, scan: Node, index: Index) -> Finding | None:
         f"{probes} of the {index.lists:,} lists of {index.name} had {pages / all_pages:.0%} of its pages: the lists"
         " were made before these rows came, or of few of them"
     )
-    fix = f"REINDEX INDEX CONCURRENTLY {quote_qualified(index.schema, index.name)}"
-    cure = Cure(before=(f"REINDEX INDEX {quote_qualified(index.schema, index.name)}",))
+    name, better = quote_qualified(index.schema, index.name), max(probes, round(index.lists**0.5))
+    fix = f"REINDEX INDEX CONCURRENTLY {name}; SET LOCAL ivfflat.probes = {better}"
+    cure = Cure(settings=(("ivfflat.probes", str(better)),), before=(f"REINDEX INDEX {name}",))
     return Finding("R48", "warning", why, fix, scan.number, cure)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from .facts import Facts, seen
 from .finding import Cure, Finding
 
 _MOST_EF_SEARCH = 1_000
+_MOST_MULTIPLIER = 1_000
 _NEARLY = 0.95
 _FAR_FROM_ALL = 0.5
 _MANY_NULLS = 0.1
@@ -159,7 +161,8 @@ def _gave_up(facts: Facts, scan: Node, got: float, wanted: float) -> Finding | N
         f"the scan stopped after {rows(far)}, before hnsw.max_scan_tuples = {most}: the memory for what it has seen,"
         f" work_mem × hnsw.scan_mem_multiplier, was full; {count(got)} of {rows(wanted)} came"
     )
-    fix = "SET LOCAL hnsw.scan_mem_multiplier = 4"
+    enough = math.ceil(float(facts.setting("hnsw.scan_mem_multiplier", "1")) * most / max(far, 1))
+    fix = f"SET LOCAL hnsw.scan_mem_multiplier = {min(enough, _MOST_MULTIPLIER)}"
     return Finding("R44", "error", why, fix, scan.number)
 
 

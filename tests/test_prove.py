@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -44,8 +43,8 @@ def of_docs(db: Database, sql: str, **settings: str) -> pv.Explanation:
     return explained(db, sql, {name.replace("__", "."): value for name, value in settings.items()})
 
 
-# What is wrong is so, but of these words, or of so few rows, both ways give the same rows in much the same time.
-UNMOVED = ("another language than the setting", "generic")
+# What is wrong is mended, but of these words, or of so few rows, with lists that begin anywhere, nothing may be gained.
+UNMOVED = ("another language than the setting", "generic", "built before the rows came")
 
 
 @pytest.mark.parametrize("case", cases("sick").values(), ids=cases("sick"))
@@ -62,7 +61,9 @@ def test_every_cure_is_proved_to_help(db: Database, docs: connection, case: Case
         # where only time is gained, a machine that does other things meanwhile may have to be asked again
         proofs = (pv.prove(db, found, finding, build=build) for _ in range(4))
         if case.name in UNMOVED:
-            assert re.search("the same rows|it helps", next(proofs).verdict)
+            tried = next(proofs)
+            assert tried.after is not None
+            assert case.rule not in [each.rule for each in tried.after.explanation.findings]
             continue
         proof = next((each for each in proofs if each.helped), None)
         assert proof is not None, repr(pv.prove(db, found, finding, build=build))

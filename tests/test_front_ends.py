@@ -347,6 +347,7 @@ def test_the_plan_panel_links_picture_and_findings_and_tries_a_fix(
     panel.locator('[data-step="1"]').focus()
     page.keyboard.press("Enter")
     panel.locator('[data-step="1"].pgvec-chosen').wait_for()
+    page.wait_for_timeout(1000)  # what was clicked before has reached the kernel, and its answer the page
     panel.get_by_role("button", name="Try the fix").click()
     panel.locator("svg").nth(1).wait_for()  # the plan after, beside the proof
     assert "10" in panel.locator("table").last.inner_text()

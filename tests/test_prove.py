@@ -59,7 +59,7 @@ def test_every_cure_is_proved_to_help(db: Database, docs: connection, case: Case
     cure = finding.cure or Cure()
     for build in [False] * bool(finding.cure and not cure.before) + [True] * bool(cure.before or cure.built):
         # where only time is gained, a machine that does other things meanwhile may have to be asked again
-        proofs = (pv.prove(db, found, finding, build=build) for _ in range(4))
+        proofs = (pv.prove(db, found, finding, build=build) for _ in range(8))
         if case.name in UNMOVED:
             tried = next(proofs)
             assert tried.after is not None

@@ -131,6 +131,12 @@ def test_a_table_that_is_gone_by_now(db: Database, raw: connection, docs: None) 
     assert db.run(Query("SELECT 1")).rows == [(1,)]
 
 
+def test_settings_are_given_as_pairs_or_by_name(db: Database, docs: None) -> None:
+    for settings in ([("hnsw.ef_search", "77")], {"hnsw.ef_search": 77}):
+        assert pv.sql(db, "SHOW hnsw.ef_search", settings=settings).rows == [("77",)]
+        assert pv.explain(db, sql="SELECT 1", settings=settings).query.settings == (("hnsw.ef_search", "77"),)
+
+
 @pytest.fixture
 def readonly(dsn: str) -> Iterator[Database]:
     made = connect(dsn, name="only reads", readonly=True)

@@ -25,7 +25,7 @@ def sql(
     vector: object = None,
     table: str | None = None,
     params: Mapping[str, object] | None = None,
-    settings: Sequence[tuple[str, str]] = (),
+    settings: Mapping[str, object] | Sequence[tuple[str, str]] = (),
 ) -> Result:
     """Run statements in order and return the result of the last; the first error stops the rest.
 
@@ -55,7 +55,7 @@ def bound(
     vector: object = None,
     table: str | None = None,
     params: Mapping[str, object] | None = None,
-    settings: Sequence[tuple[str, str]] = (),
+    settings: Mapping[str, object] | Sequence[tuple[str, str]] = (),
 ) -> list[Query]:
     """Return the messages that ``sql`` sends, one a statement; UsageError, EmbedError."""
     statements = sqltext.statements(text)
@@ -67,7 +67,8 @@ def bound(
     values = dict(params or {})
     if any("query" in sqltext.placeholders(statement) for statement in statements):
         values |= _query_value(db, query, vector, table, values, statements)
-    literals = tuple(sqltext.check_setting(name, value) for name, value in settings)
+    pairs = settings.items() if isinstance(settings, Mapping) else settings
+    literals = tuple(sqltext.check_setting(name, str(value)) for name, value in pairs)
     return [_query(statement, values, literals) for statement in statements]
 
 

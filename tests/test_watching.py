@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import psycopg2
 import pytest
 from corpus import TABLE, V, execute
@@ -296,6 +297,18 @@ def test_a_statement_says_what_it_missed_and_why(
     exactly = dict([*settings.items(), *watching.EXACTLY])
     again = pv.sql(db, text, vector=V, settings=list(exactly.items()))
     assert (len(again), again.findings) == (len(db.run(result.proof).rows), ())
+
+
+def test_a_limit_may_be_a_parameter(db: Database, docs: connection) -> None:
+    given: dict[str, Any] = {"vector": V, "params": {"k": np.int64(100), "skip": 0}}
+    text = f"{NEAR}:k OFFSET :skip -- LIMIT :k"
+    assert pv.sql(db, text, **given).findings == ()  # a comment is the end of it
+    result = pv.sql(db, text.partition(" --")[0], **given)
+    assert rules(result) == [("R40", "error")]
+    assert (len(result), len(db.run(result.proof).rows)) == (40, 100)  # type: ignore[arg-type]
+    rare = f"SELECT id FROM docs WHERE {FEW} ORDER BY embedding <=> :query LIMIT :k"
+    planned = pv.explain(db, sql=rare, vector=V, params={"k": 30}, settings=WALKED)
+    assert "of 30 rows" in planned.findings[0].why
 
 
 def test_a_statement_that_has_all_rows_says_so(here: Database) -> None:

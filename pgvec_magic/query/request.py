@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import index
+from typing import SupportsIndex
 
 from . import checks
 
@@ -11,6 +14,8 @@ MODES = ("vector", "keyword", "hybrid")
 STRATEGIES = ("auto", "ann", "iterative", "exact")
 # What orders rows by their texts: the name of a model, or fn(query, texts) -> one number a text, larger is better.
 Reranker = str | Callable[[str, list[str]], Sequence[float]]
+
+_COUNT = re.compile(r"\b((?:LIMIT|OFFSET)\s+)(%\((\w+)\)s)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -28,6 +33,15 @@ class Query:
     def __repr__(self) -> str:
         """The message as it is sent, but for the values, which stand by their names."""
         return "".join(f"SET LOCAL {name} = {value};\n" for name, value in self.settings) + self.sql
+
+
+def counted(sql: str, params: Mapping[str, object]) -> str:
+    """Return the SQL of a ``Query`` with whole numbers behind LIMIT and OFFSET in place of their parameters."""
+    return _COUNT.sub(lambda found: found[1] + _whole(params.get(found[3]), found[2]), sql)
+
+
+def _whole(value: object, otherwise: str) -> str:
+    return str(index(value)) if isinstance(value, SupportsIndex) else otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

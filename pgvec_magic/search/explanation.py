@@ -15,7 +15,7 @@ from ..catalog import Fingerprint
 from ..diagnose import Facts, Finding, diagnose
 from ..errors import UsageError, did_you_mean
 from ..plan import Node, Plan
-from ..query import Query
+from ..query import Query, counted
 from .steps import named, own, steps
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Explanation:
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong, the gravest first; empty when all is well."""
-        return diagnose(Facts(self.plan, self.fingerprint, self.query.sql if self.query else None, self.notes))
+        sql = counted(self.query.sql, self.query.params) if self.query else None
+        return diagnose(Facts(self.plan, self.fingerprint, sql, self.notes))
 
     @property
     def json(self) -> str:

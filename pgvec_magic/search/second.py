@@ -12,7 +12,7 @@ from typing import Any
 
 from ..db import Database
 from ..diagnose import Facts
-from ..query import Query
+from ..query import Query, counted
 from ..sqltext import tokens
 
 # What a step of it may take: this many times as long as the first look, and these seconds more.
@@ -36,7 +36,7 @@ class Second:
         from .explaining import explained
 
         seen = explained(self.db, self._bounded(self.query))
-        return Facts(seen.plan, seen.fingerprint, self.query.sql)
+        return Facts(seen.plan, seen.fingerprint, counted(self.query.sql, self.query.params))
 
     def rows(self, query: Query) -> list[tuple[Any, ...]]:
         """Run another query in its place and return its rows; PgvecError where that fails or takes too long."""

@@ -9,7 +9,7 @@ from typing import Any
 from ..diagnose import FUNCTIONS, OPERATORS, Facts, Finding, no_vector, numbers, short, zeros
 from ..errors import PgvecError, QueryError
 from ..plan.words import rows
-from ..query import Query, Scan, build, without_vector
+from ..query import Query, Scan, build, counted, without_vector
 from ..query.statement import VECTOR
 from ..sqltext import command, quote_qualified, tokens
 from .result import Found, Result
@@ -138,10 +138,11 @@ def _unindexed(result: Result, all_rows: _Rows, facts: Facts, look: Second) -> t
 
 def _asked(result: Result) -> int | None:
     """Return the LIMIT of a statement that orders by a distance and gave fewer rows; None for any other."""
-    sql = result.query.sql
-    glance = _LIMIT_AT_END.search(sql[-_END:])
-    if glance is None or int(glance[1]) <= len(result) or command(sql) not in ("SELECT", "WITH"):
+    query = result.query
+    glance = _LIMIT_AT_END.search(counted(query.sql[-_END:], query.params))
+    if glance is None or int(glance[1]) <= len(result) or command(query.sql) not in ("SELECT", "WITH"):
         return None
+    sql = counted(query.sql, query.params)
     words = {token.text.replace("%%", "%") for token in tokens(sql) if token.kind not in ("string", "comment")}
     if OPERATORS.isdisjoint(words) and words.isdisjoint(FUNCTIONS):
         return None

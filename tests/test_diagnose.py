@@ -27,6 +27,7 @@ TRIED = {
     for name, case in cases("sick").items()
     if case.rule in ("H04", "H08", "H09") or name.endswith(("than the column", "than the setting"))
 }
+WALKED = {"enable_seqscan": "off", "enable_sort": "off"}
 NEAR = "SELECT id FROM docs ORDER BY embedding <=> :query LIMIT 10"
 
 
@@ -266,3 +267,64 @@ def test_a_policy_that_leaves_too_few_is_named(reader: Database) -> None:
     assert [finding.rule for finding in found.findings] == ["R42"], repr(found)
     mended = explained(reader, sql, {"enable_sort": "off", "hnsw.iterative_scan": "strict_order"})
     assert "R42" not in [finding.rule for finding in mended.findings]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT width_bucket(embedding <=> :query, 0, 1, 10) AS b, count(*) FROM docs GROUP BY b ORDER BY b",
+        "SELECT CASE WHEN embedding <=> :query < 0.1 THEN 'near' ELSE 'far' END AS b, count(*) FROM docs GROUP BY 1"
+        " ORDER BY 1 LIMIT 5",
+        "SELECT tenant, count(*) FILTER (WHERE embedding <=> :query < 0.1) AS c FROM docs GROUP BY 1"
+        " ORDER BY c DESC LIMIT 5",
+        "SELECT tenant, avg(embedding <=> :query) AS a FROM docs GROUP BY 1 ORDER BY a LIMIT 5",
+        "SELECT tenant, min(embedding <=> :query) AS least FROM docs GROUP BY 1 ORDER BY least",
+        "SELECT id, ntile(4) OVER (ORDER BY embedding <=> :query) FROM docs",
+        "SELECT DISTINCT ON (tenant) id, embedding <=> :query AS d FROM docs ORDER BY tenant, d",
+    ],
+)
+def test_nothing_is_said_of_answers_that_every_row_counts_in(db: Database, docs: connection, sql: str) -> None:
+    found = explained(db, sql, {})
+    assert [finding for finding in found.findings if finding.severity != "info"] == [], repr(found)
+
+
+def test_numbers_of_which_a_condition_takes_the_first_are_a_search(db: Database, docs: connection) -> None:
+    numbered = "SELECT id, row_number() OVER (ORDER BY embedding <=> :query) AS r FROM docs"
+    assert [f.rule for f in explained(db, f"SELECT id FROM ({numbered}) AS x WHERE r <= 10", {}).findings][:1] == [
+        "R13"
+    ]
+
+
+def test_names_with_quotes_in_them_are_names(db: Database, docs: connection) -> None:
+    execute(docs, 'ALTER TABLE docs RENAME TO "my ""docs"; ALTER TABLE "my ""docs" RENAME embedding TO "the %s"')
+    (wrong,) = explained(db, 'SELECT id FROM "my ""docs" ORDER BY "the %s" <-> :query LIMIT 10', {}).findings[:1]
+    assert (wrong.rule, wrong.fix) == ("R04", """ORDER BY "my ""docs"."the %s" <=> '[1,2,3]'::vector""")
+    few = explained(db, 'SELECT id FROM "my ""docs" WHERE tenant = 3 ORDER BY "the %s" <=> :query LIMIT 10', WALKED)
+    assert few.findings[0].rule == "R41"
+    assert pv.prove(db, few, few.findings[0], build=True).helped
+
+
+def test_a_vector_from_a_row_of_the_same_table_is_told_of_the_rows_that_are_searched(
+    db: Database, docs: connection
+) -> None:
+    sql = "WITH q AS (SELECT embedding AS e FROM docs WHERE id = 7) SELECT d.id FROM docs AS d, q ORDER BY {} LIMIT 10"
+    for order in ("d.embedding <=> q.e", "q.e <=> d.embedding"):
+        (found,) = explained(db, sql.format(order), {}).findings[:1]
+        assert found.rule == "R10"
+        assert "is a column, docs.embedding" in found.why
+        assert found.why.endswith("; 4,000 rows were read")
+
+
+def test_a_fix_has_no_number_of_a_plan_in_it(db: Database, docs: connection) -> None:
+    sql = "SELECT id FROM docs ORDER BY embedding <-> (SELECT v FROM questions LIMIT 1) LIMIT 10"
+    (found,) = explained(db, sql, {}).findings[:1]
+    assert (found.rule, found.fix) == ("R04", "ORDER BY docs.embedding <=> (SELECT …)")
+
+
+def test_an_expression_that_no_index_has_is_given_one(db: Database, docs: connection) -> None:
+    sql = "SELECT id FROM docs ORDER BY binary_quantize(embedding)::bit(3) <~> binary_quantize(:query::vector) LIMIT 10"
+    found = explained(db, sql, {})
+    (first,) = found.findings[:1]
+    opclass = "((binary_quantize(embedding))::bit(3)) bit_hamming_ops"
+    assert (first.rule, first.fix) == ("R07", f"CREATE INDEX ON public.docs USING hnsw ({opclass})")
+    assert pv.prove(db, found, first, build=True).explanation

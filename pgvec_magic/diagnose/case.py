@@ -9,18 +9,18 @@ from functools import cached_property
 
 from ..catalog import Index
 from ..plan import Node, elide
-from ..plan.words import count
-from .cures import second_index
+from ..plan.words import rows
+from .cures import QUALIFIER, second_index
 from .facts import Facts
 from .finding import Cure, Finding
 from .keys import OPERATORS, SortKey
-from .rewrite import rewrite
+from .rewrite import NAME, rewrite
 
 # Fewer distances than these are computed in a millisecond or two, whatever the plan: what keeps an index out is worth a
 # word where the table grows, not a warning.
 SMALL = 1_000
 JOINS = ("Nested Loop", "Hash Join", "Merge Join")
-_QUALIFIER = re.compile(r'(?:\w+|"[^"]+")\.(?=[\w"])')
+_OF_PLAN = r"\(InitPlan \d+\)\.col\d+|\$\d+"  # a sub-query's value, as newer servers have it and older ones
 _NO_COLUMNS = frozenset(
     ["vector", "halfvec", "sparsevec", "bit", "binary_quantize", "subvector", "double", "precision"]
 )
@@ -40,7 +40,10 @@ class Case:
     def mine(self) -> str:
         """The side of the distance that is the table's."""
         of_indexes = frozenset(word for index in self.indexes for word in words(index.key))
-        return self.key.left if words(self.key.left) & of_indexes else self.key.right
+        alias = str(self.scan.details.get("Alias", self.scan.relation))
+        sides = [side for side in (self.key.left, self.key.right) if words(side) & of_indexes]
+        own = (side for side in sides if alias in tables_of(side))
+        return next(own, sides[0] if sides else self.key.right)
 
     @property
     def other(self) -> str:
@@ -55,7 +58,13 @@ class Case:
     @property
     def order(self) -> str:
         """The order that an index gives, as SQL."""
-        return elide(f"ORDER BY {self.key.left} {self.key.operator} {self.key.right}")
+        return self.ordered_by(self.key.operator)
+
+    def ordered_by(self, operator: str | None) -> str:
+        """Return the order by a distance of the same vectors, as SQL: a sub-query's number in the plan is none."""
+        of_plan = re.compile(r"\(InitPlan \d+\)\.col\d+" if self.facts.is_generic(self.key) else _OF_PLAN)
+        left, right = (of_plan.sub("(SELECT …)", side) for side in (self.key.left, self.key.right))
+        return elide(f"ORDER BY {left} {operator} {right}")
 
     @property
     def joined(self) -> Node | None:
@@ -78,7 +87,8 @@ class Case:
     ) -> Finding:
         """Return what is wrong, less urgent where few rows were compared; ``index`` is the one that could be used."""
         severity = "info" if self.compared < SMALL else "warning"
-        read = "" if self.scan.rows is None else f"; {count(self.scan.rows + self.scan.removed())} rows were read"
+        found = None if self.scan.rows is None else self.scan.rows + self.scan.removed()
+        read = "" if found is None else f"; {rows(found)} {'was' if found == 1 else 'were'} read"
         return Finding(rule, severity, why + read, fix, self.sort.number, cure or self._cure(rule, index))
 
     def _cure(self, rule: str, index: Index | None) -> Cure | None:
@@ -93,29 +103,30 @@ def cases(facts: Facts) -> Iterator[Case]:
     """Yield the sorts by a distance of which a vector index has the column."""
     for sort, key in facts.exact_sorts:
         named, tables = words(key.left) | words(key.right), tables_of(key.left) | tables_of(key.right)
+        found = []
         for scan in facts.scans_below(sort):
             if tables and str(scan.details.get("Alias", scan.relation)) not in tables:
                 continue
             indexes = tuple(i for i in facts.indexes(scan) if i.of_vectors and words(i.key) & named)
-            if indexes:
-                yield Case(facts, sort, key, scan, indexes)
-                break
+            found += [Case(facts, sort, key, scan, indexes)] if indexes else []
+        # Of a vector that comes from a row of the same table too, it is the scan of the many that an index would spare.
+        yield from [max(found, key=lambda case: case.scan.rows or case.scan.estimate or 0.0)] if found else []
 
 
 def plain(expression: str) -> str:
     """Return an expression without what may be written either way: tables, parentheses, blanks."""
-    return re.sub(r"[\s()]", "", _QUALIFIER.sub("", expression))
+    return re.sub(r"[\s()]", "", QUALIFIER.sub("", expression))
 
 
 def tables_of(expression: str) -> frozenset[str]:
     """Return the tables, by their aliases, that an expression names its columns with."""
     bare = re.sub(r"::(?:\w+\.)?\w+", "", _without_strings(expression))
-    return frozenset(name.strip('"').replace('""', '"') for name in re.findall(r'(\w+|"[^"]+")\.(?=[\w"])', bare))
+    return frozenset(name.strip('"').replace('""', '"') for name in re.findall(rf'({NAME})\.(?=[\w"])', bare))
 
 
 def words(expression: str) -> frozenset[str]:
     """Return the names in an expression that may be columns."""
-    return frozenset(re.findall(r'"[^"]+"|[a-z_]\w*', _without_strings(expression))) - _NO_COLUMNS
+    return frozenset(re.findall(r'"(?:[^"]|"")+"|[a-z_]\w*', _without_strings(expression))) - _NO_COLUMNS
 
 
 def _without_strings(expression: str) -> str:

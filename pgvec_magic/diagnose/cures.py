@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 from ..catalog import Index
@@ -10,12 +11,13 @@ from ..metric import METRICS
 from ..plan import Node
 from ..sqltext import quote_qualified, tokens
 from .finding import Cure
-from .rewrite import OPCLASS
+from .rewrite import NAME, OPCLASS
 
 _SETTING = re.compile(r"SET LOCAL ([\w.]+) = '?([\w.]+)'?")
 _REINDEX = re.compile(r"REINDEX INDEX (?:CONCURRENTLY )?(\S.*)")
+_TYPE = re.compile(r"::(?:\w+\.)?(vector|halfvec|bit|sparsevec)\(\d+\)$")
 _OF_IVFFLAT = ("<->", "<#>", "<=>", "<~>")
-_QUALIFIER = re.compile(r'(?:\w+|"[^"]+")\.(?=[\w"])')
+QUALIFIER = re.compile(rf'{NAME}\.(?=[\w"])')
 
 
 def cure_in(fix: str | None) -> Cure | None:
@@ -39,6 +41,17 @@ def second_index(index: Index, operator: str | None) -> tuple[str, ...]:
     return (_create(index, opclass[1] + metric.opclass(opclass[2]), index.where),)
 
 
+def expression_index(index: Index, expression: str, operator: str | None) -> str | None:
+    """Return the statement that makes an HNSW index of an expression of the table; None where its type is not seen."""
+    found = _TYPE.search(expression)
+    metric = next((m for m in METRICS.values() if m.operator == operator), None)
+    if found is None or metric is None or found[1] not in metric.column_types:
+        return None
+    schema = (OPCLASS.search(index.definition) or [""] * 2)[1]
+    of_rows = replace(index, method="hnsw", key=f"({QUALIFIER.sub('', expression)})")
+    return _create(of_rows, schema + metric.opclass(found[1]), index.where)
+
+
 def partial_index(index: Index, scan: Node) -> tuple[str, ...]:
     """Return the statement that makes an index of the rows that pass a scan's filter; nothing for one of many values.
 
@@ -54,9 +67,7 @@ def partial_index(index: Index, scan: Node) -> tuple[str, ...]:
     distances = {metric.operator for metric in METRICS.values()}
     if not condition or opclass is None or index.where or calls or varies or any(t.text in distances for t in found):
         return ()
-    without_table = "".join(
-        t if t.startswith("'") else _QUALIFIER.sub("", t) for t in re.split(r"('[^']*')", condition)
-    )
+    without_table = "".join(t if t.startswith("'") else QUALIFIER.sub("", t) for t in re.split(r"('[^']*')", condition))
     return (_create(index, opclass[0], without_table),)
 
 

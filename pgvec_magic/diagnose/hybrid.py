@@ -12,6 +12,7 @@ from .facts import Facts
 from .finding import Cure, Finding
 from .keys import OPERATORS
 from .keywords import word_scans
+from .rewrite import NAME
 
 _RANK = re.compile(r"\b(row_number|rank|dense_rank)\(\) OVER")
 _SORTED = (
@@ -22,7 +23,7 @@ _IN_NO_ORDER = ("Seq Scan", "Bitmap Heap Scan")
 _FRACTION = re.compile(r"(?<![\w.')])(\d+) / \(")
 _FUSED = ("Full", "Left", "Right")
 _CONDITIONS = ("Filter", "Index Cond", "Recheck Cond")
-_COLUMN = re.compile(r'(\w+|"[^"]+")\.(\w+|"[^"]+")')
+_COLUMN = re.compile(rf"({NAME})\.({NAME})")
 _OF_A_LEG = re.compile(r"@@|<=>|<->|<#>|<\+>|<~>|<%>|IS NOT NULL")
 
 
@@ -138,7 +139,7 @@ def _columns(condition: str) -> list[str]:
 def _promised(facts: Facts, scan: Node) -> frozenset[str]:
     """Return what a partial index is about: Postgres leaves out a condition that the index keeps by itself."""
     index = facts.index(scan)
-    return frozenset(re.findall(r'\w+|"[^"]+"', index.where) if index is not None and index.where else ())
+    return frozenset(re.findall(NAME, index.where) if index is not None and index.where else ())
 
 
 def _elsewhere(facts: Facts, legs: set[Node]) -> frozenset[str]:

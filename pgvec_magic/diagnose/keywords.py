@@ -13,11 +13,12 @@ from ..sqltext import quote_literal, quote_qualified
 from .calls import TO_TSQUERY, calls, rewritten
 from .facts import Facts
 from .finding import Cure, Finding
+from .rewrite import NAME
 
 SMALL = 1_000  # rows that are parsed in no time
 _CONDITIONS = ("Filter", "Join Filter", "Recheck Cond", "Index Cond")
 _LITERAL = re.compile(r"'((?:[^']|'')*)'::(?:pg_catalog\.)?tsquery")
-_QUALIFIER = re.compile(r'(?:\w+|"[^"]+")\.(?=[a-z_"])')
+_QUALIFIER = re.compile(rf'{NAME}\.(?=[a-z_"])')
 _NEARLY = 0.95
 NOTHING_ASKED = Finding(
     "H06",

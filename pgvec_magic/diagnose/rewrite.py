@@ -15,11 +15,11 @@ from .clauses import Select, read
 from .orders import Distance, Order, Span, order
 
 Edit = tuple[int, int, str]
+NAME = r'(?:\w+|"(?:[^"]|"")+")'  # as SQL has it
 _CASTS = re.compile(r'(.+?)((?:\s*::\s*[\w."]+(?:\s*\(\s*\d+\s*\))?)+)', re.DOTALL)
 # Of an index's definition: its schema if it has one, and the type that it is for.
 OPCLASS = re.compile(r'((?:\w+\.|"[^"]+"\.)?)(vector|halfvec|bit|sparsevec)_\w+_ops\b')
-_COLUMN = r'(?:\w+|"(?:[^"]|"")+")'
-_OF_A_CAST = re.compile(rf"\(*({_COLUMN})\)*(::(?:{_COLUMN}\.)?\w+(?:\(\d+\))?)\)*")
+_OF_A_CAST = re.compile(rf"\(*({NAME})\)*(::(?:{NAME}\.)?\w+(?:\(\d+\))?)\)*")
 _NAME_OF_DISTANCE = "the distance"
 
 
@@ -126,7 +126,7 @@ def _cast(sql: str, found: Order, index: Index | None) -> list[Edit]:
     key = index.key.replace("%", "%%")
     if of_cast := _OF_A_CAST.fullmatch(key):
         new, vector = column + of_cast[2], _without_casts(text) + of_cast[2]
-    elif re.fullmatch(_COLUMN, key):
+    elif re.fullmatch(NAME, key):
         new, vector = column, _without_casts(text) + _type_cast(text, index)
     elif _without_casts(text).startswith("binary_quantize(") and "binary_quantize(" in key:
         new, vector = _on(key, column), text
@@ -140,7 +140,7 @@ def _sides(sql: str, distance: Distance, index: Index) -> tuple[tuple[Span, str]
     known = {token.text for token in read(index.key) if token.kind in ("word", "name")}
     named = {}
     for side in (distance.left, distance.right):
-        columns = [m[0] for m in re.finditer(rf"(?:{_COLUMN}\.)*{_COLUMN}", _unquoted(sql[slice(*side)]))]
+        columns = [m[0] for m in re.finditer(rf"(?:{NAME}\.)*{NAME}", _unquoted(sql[slice(*side)]))]
         named[side] = {c for c in columns if c.rpartition(".")[2] in known - _TYPES}
     mine = [side for side in named if len(named[side]) == 1]
     other = [side for side in named if not named[side]]
@@ -154,7 +154,7 @@ _TYPES = frozenset(["vector", "halfvec", "sparsevec", "bit", "binary_quantize", 
 
 def _unquoted(text: str) -> str:
     """Return SQL without what stands in quotes, and without its types."""
-    return re.sub(rf"'[^']*'|%\([^)]*\)s|::\s*(?:{_COLUMN}\.)*\w+", "", text)
+    return re.sub(rf"'[^']*'|%\([^)]*\)s|::\s*(?:{NAME}\.)*\w+", "", text)
 
 
 def _without_casts(text: str) -> str:
@@ -165,7 +165,7 @@ def _without_casts(text: str) -> str:
 def _type_cast(text: str, index: Index) -> str:
     """Return the cast to the type of an index's column; in the schema that the cast of a text has."""
     opclass = OPCLASS.search(index.definition)
-    schema = re.search(rf"::\s*({_COLUMN}\.)", text)
+    schema = re.search(rf"::\s*({NAME}\.)", text)
     return f"::{schema[1] if schema else ''}{opclass[2] if opclass else 'vector'}"
 
 
@@ -179,7 +179,7 @@ def _volatile(sql: str, found: Order, index: Index | None) -> list[Edit]:
     """The call of a function without columns among its arguments, once instead of for every row."""
     for side in (found.distance.left, found.distance.right):
         text = sql[slice(*side)]
-        call = re.fullmatch(rf"(?:{_COLUMN}\.)?(?:{_COLUMN})\s*\((.*)\)", _without_casts(text), re.DOTALL)
+        call = re.fullmatch(rf"(?:{NAME}\.)?(?:{NAME})\s*\((.*)\)", _without_casts(text), re.DOTALL)
         if call and found.distance.bare and not any(t.kind in ("word", "name") for t in read(call[1])):
             return _expression(sql, found, [(*side, f"(SELECT {text})")])
     return []

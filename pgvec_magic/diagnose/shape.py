@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 
 from ..plan import elide
-from .case import Case, cases, tables_of
+from .case import Case, cases, plain, tables_of
+from .cures import expression_index
 from .facts import Facts
-from .finding import Finding
+from .finding import Cure, Finding
 from .keys import SortKey
 from .planner import beside, generic, invalid, joined, partial
+from .rewrite import NAME
 
 _NEEDS_ALL = {"Unique": "R12", "Aggregate": "R12", "Group": "R12", "WindowAgg": "R13"}
+_GROUPS = ("Aggregate", "Group")
 _AROUND = "take more than enough by {} LIMIT … in WITH … AS MATERIALIZED (…), and do the rest around it"
 _OF_PGVECTOR = ("binary_quantize", "l2_normalize", "subvector")  # the same for the same vector
 _ON_PURPOSE = ("enable_indexscan", "enable_indexonlyscan")
@@ -25,7 +29,7 @@ def shape(facts: Facts) -> Iterator[Finding]:
     if any(facts.setting(name, "on") == "off" for name in _ON_PURPOSE):
         return  # somebody wanted it so
     for case in cases(facts):
-        if _is_exact_on_purpose(case.key):
+        if _is_exact_on_purpose(case.key) or _needs_all(case):
             continue
         found = next((found for rule in _CAUSES if (found := rule(case))), None)
         if found and (found.severity != "info" or _is_slip(case, found)):
@@ -42,10 +46,26 @@ def _is_exact_on_purpose(key: SortKey) -> bool:
     return re.search(r"\+ '?0(\.0*)?'?(::[a-z ]+)?$", key.text[-60:]) is not None
 
 
+def _needs_all(case: Case) -> bool:
+    """Whether each row counts: groups or numbers of all of which none are left out, a histogram, an average."""
+    facts, above = case.facts, list(case.facts.above(case.sort))
+    chooses = any(node.kind == "Limit" or "Run Condition" in node.details for node in above)
+    user = next((node for node in above if not node.kind.startswith("Gather")), None)
+    below = takewhile(lambda node: node is not case.sort, facts.above(case.scan))
+    if case.key.bare:
+        is_whole = any(node.kind in ("Unique", "WindowAgg") for node in above)
+        return is_whole and not chooses
+    if user is not None and user.kind in _GROUPS:
+        return True
+    if not any(node.kind in _GROUPS for node in below):
+        return False
+    return not chooses or not re.match(r"(min|max)\(", case.key.text)
+
+
 def _grouped(case: Case) -> Finding | None:
     """A distance behind another key, or the least of a group: rows are grouped before they are near."""
     first = case.facts.keys(case.sort)[0]
-    if re.match(r"(min|max|avg)\(", case.key.text):
+    if re.match(r"(min|max)\(", case.key.text):
         why = f"the order is that of {elide(case.key.text)} of each group, and groups are made of all rows"
     elif first.is_distance:
         return None
@@ -96,8 +116,7 @@ def _operator(case: Case) -> Finding | None:
         return None
     index, operator = valid[0], case.key.operator
     why = f"the order is that of {operator}, and the index {index.name} gives that of {' and '.join(index.operators)}"
-    fix = elide(f"ORDER BY {case.key.left} {index.operators[0]} {case.key.right}")
-    return case.finding("R04", why, fix, index)
+    return case.finding("R04", why, case.ordered_by(index.operators[0]), index)
 
 
 def _cast(case: Case) -> Finding | None:
@@ -107,8 +126,10 @@ def _cast(case: Case) -> Finding | None:
     why = f"the query has {case.mine}, and the index {index.name} is on {index.key}: another expression"
     if "binary_quantize" in index.key:
         return case.finding("R08", why, f"ORDER BY {index.key} <~> …", index)
-    if "::" in case.mine and "::" not in index.key:
+    if plain(case.mine).startswith(f"{plain(index.key)}::"):
         return case.finding("R05", why, f"cast the other side to the column's type, as {index.key}", index)
+    if case.key.operator not in index.operators and (before := expression_index(index, case.mine, case.key.operator)):
+        return case.finding("R07", why, before.replace("%%", "%"), cure=Cure(built=Cure(before=(before,))))
     return case.finding("R07", why, f"ORDER BY {index.key} {case.key.operator} …", index)
 
 
@@ -119,7 +140,7 @@ def _other_side(case: Case) -> Finding | None:
         why = f"{case.other} may give another vector for every row, so nothing can be looked up"
         fix = f"ALTER FUNCTION … STABLE, or (SELECT {case.other})"
         return case.finding("R09", why, fix)
-    if re.fullmatch(r'(\w+|"[^"]+")\.(\w+|"[^"]+")', case.other) and not _comes_from_outside(case):
+    if re.fullmatch(rf"{NAME}\.{NAME}", case.other) and not _comes_from_outside(case):
         why = f"the vector to compare with is a column, {case.other}, so it is another for every row that is joined"
         fix = "(SELECT …) for one vector; for several, CROSS JOIN LATERAL (… ORDER BY … LIMIT …)"
         return case.finding("R10", why, fix)
@@ -135,11 +156,13 @@ def _comes_from_outside(case: Case) -> bool:
 def _plan(case: Case) -> Finding | None:
     """What between the sort and the LIMIT needs every row; the query vector and the order are as they should be."""
     has_limit = any(above.kind == "Limit" for above in case.facts.above(case.sort))
-    for above in case.facts.above(case.sort) if has_limit else ():
+    for above in case.facts.above(case.sort):
         if above.kind == "Limit":
             return None
-        if rule := _NEEDS_ALL.get(above.kind):
-            why = f"{above.label} needs the rows in that order, all of them, before the LIMIT can choose"
+        condition = above.details.get("Run Condition")
+        if (rule := _NEEDS_ALL.get(above.kind)) and (has_limit or condition):
+            chooser = f"the condition on its numbers, {condition}," if condition else "the LIMIT"
+            why = f"{above.label} needs the rows in that order, all of them, before {chooser} can choose"
             fix = f"({case.order} LIMIT …) first, and the rest around it"
             return case.finding(rule, why, fix)
     why = "there is no LIMIT, so every row is wanted, and reading them all is the fastest way"

@@ -63,8 +63,7 @@ class Case:
     def ordered_by(self, operator: str | None) -> str:
         """Return the order by a distance of the same vectors, as SQL: a sub-query's number in the plan is none."""
         of_plan = re.compile(r"\(InitPlan \d+\)\.col\d+" if self.facts.is_generic(self.key) else _OF_PLAN)
-        left, right = (of_plan.sub("(SELECT …)", side) for side in (self.key.left, self.key.right))
-        return elide(f"ORDER BY {left} {operator} {right}")
+        return of_plan.sub("(SELECT …)", elide(f"ORDER BY {self.key.left} {operator} {self.key.right}"))
 
     @property
     def joined(self) -> Node | None:

@@ -14,6 +14,7 @@ _CLAUSES = frozenset(
 )
 # With these at its own level a query is more than one SELECT, or none.
 _OTHER = frozenset(["UNION", "INTERSECT", "EXCEPT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE"])
+_BEGIN = _CLAUSES | _OTHER
 _PLACEHOLDER = re.compile(r"%%|%\([^)]*\)s")
 
 
@@ -102,10 +103,11 @@ def _select(found: Sequence[Token], *, outermost: bool) -> Select | None:
 def _words(found: Sequence[Token]) -> Iterator[tuple[str, int]]:
     """Yield the words that begin clauses, and those that make it no SELECT, with their places."""
     for i, (token, level) in enumerate(zip(found, levels(found), strict=True)):
-        word, before = token.text.upper(), found[i - 1].text.upper() if i else ""
-        after = found[i + 1].text.upper() if i + 1 < len(found) else ""
-        if level or token.kind != "word" or word not in _CLAUSES | _OTHER or before in (".", "AS", "FOR"):
-            continue  # FOR UPDATE is a lock
+        if level or token.kind != "word" or (word := token.text.upper()) not in _BEGIN:
+            continue
+        before, after = (found[j].text.upper() if 0 <= j < len(found) else "" for j in (i - 1, i + 1))
+        if before in (".", "AS", "FOR"):  # FOR UPDATE is a lock
+            continue
         if (word in ("ORDER", "GROUP") and after != "BY") or (word == "FROM" and before == "DISTINCT"):
             continue  # WITHIN GROUP (…); IS DISTINCT FROM
         yield word, i

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import csv
+import json
 import re
 
 _RULE = re.compile(r"[\s|+-]*-{3,}[\s|+-]*|[+-]*\[ RECORD \d+ \][+-]*")
@@ -16,7 +18,7 @@ _QUOTED = re.compile(r'\s*"(.*)"')
 
 def unframed(text: str) -> list[str]:
     """Return the lines of a plan as EXPLAIN made them, none of them blank."""
-    lines = [line.rstrip() for line in _ascii(_cells(text.expandtabs())).splitlines()]
+    lines = [line.rstrip() for line in _ascii(_cells(_rows(text).expandtabs())).splitlines()]
     lines = [line for line in lines if line and not _RULE.fullmatch(line) and not _ROWS.fullmatch(line)]
     for frame in (_EDGES, _EXPANDED):
         lines = _inside(lines, frame)
@@ -26,6 +28,18 @@ def unframed(text: str) -> list[str]:
     if len(lines) > 1 and all(line.endswith("+") for line in lines[:-1]):  # one cell of several lines
         lines = [line.removesuffix("+").rstrip() for line in lines]
     return [line for line in lines if line.strip()]
+
+
+def _rows(text: str) -> str:
+    """Return the text of rows as Python shows them, ``('Limit …',)``, a line each or in a list; others as they are."""
+    if not re.match(r"""\s*\[?\((['"]|\[\{)""", text):
+        return text
+    lines = (line.strip().removesuffix(",") for line in text.strip().splitlines())
+    try:
+        rows = ast.literal_eval(text.strip() if text.lstrip().startswith("[") else f"[{','.join(lines)}]")
+        return "\n".join(cell if isinstance(cell, str) else json.dumps(cell) for (cell,) in rows)
+    except (SyntaxError, TypeError, ValueError):
+        return text
 
 
 def _cells(text: str) -> str:

@@ -111,7 +111,7 @@ def _statement(
 def _check(statements: Sequence[str]) -> None:
     if len(statements) != 1:
         what = f"{len(statements)} statements" if statements else "no statement"
-        raise UsageError(f"there is {what} to explain", "explain one at a time")
+        raise UsageError(f"one statement can be explained, and this is {what}", "explain one at a time")
     command = sqltext.command(statements[0])
     if command == "EXPLAIN":
         raise UsageError("the statement is an EXPLAIN itself", "leave EXPLAIN and its options out")

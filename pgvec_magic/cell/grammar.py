@@ -5,27 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ..index import FORMS, METHODS
 from ..metric import METRICS
 from ..query import MODES, STRATEGIES
 from . import readers
-from .options import Magic, Option, choice, column, columns, flag, language, number, whole
+from .options import (
+    CONNECTION,
+    OUTPUT,
+    TABLE,
+    WHERE,
+    Magic,
+    Option,
+    choice,
+    column,
+    columns,
+    flag,
+    language,
+    number,
+    whole,
+)
+from .workshop import VINDEX, VRECALL
 
-_TABLE = Option("TABLE", "table", "TABLE", "the table, as name or schema.name", completes="table")
-_OUTPUT = Option("-o", "output", "NAME", "also bind the result to this variable", readers.identifier)
-_CONNECTION = Option("-c", "connection", "CONN", "use the connection of this name", completes="connection")
 _TEXT = Option("-q", "text", "TEXT", 'the query text: a "quoted" text or :variable')
 _VECTOR = Option("--vector", "vector", ":v", "the query vector, in a variable", readers.anything, variable=True)
 _SETTING = Option("--set", "settings", "K=V", "a setting for this cell alone", readers.settings, repeats=True)
 _EMBEDDER = Option("--embedder", "embedder", "MODEL", "the model, or :function", readers.anything, completes="embedder")
-_WHERE = Option(
-    "--where",
-    "where",
-    "SQL",
-    'only rows for which this holds, in "…"; :name is bound',
-    repeats=True,
-    completes="column",
-)
 _TYPE = choice("--type", "type", ("vector", "halfvec", "bit", "sparsevec"), "how the vectors are stored (vector)")
 
 PANELS = ("plan",)
@@ -60,16 +63,16 @@ VCONNECT = Magic(
 VTABLES = Magic(
     "vtables",
     "List the tables that hold vectors, or show one of them.",
-    (_TABLE,),
+    (TABLE,),
     0,
-    (_OUTPUT, _CONNECTION),
+    (OUTPUT, CONNECTION),
     ("%vtables", "%vtables docs", "%vtables sales.articles -c shop", "%vtables docs -o info"),
 )
 VLOAD = Magic(
     "vload",
     "Load rows into a table and embed their text. SOURCE is sample:NAME, :name (a DataFrame, a list of dicts, an "
     "iterable of DataFrames) or the path of a csv, jsonl or parquet file.",
-    (_TABLE, Option("SOURCE", "source", "SOURCE", "where the rows come from", readers.anything, completes="source")),
+    (TABLE, Option("SOURCE", "source", "SOURCE", "where the rows come from", readers.anything, completes="source")),
     2,
     (
         columns("--text", "text", "the columns whose text is embedded"),
@@ -83,8 +86,8 @@ VLOAD = Magic(
         choice("--on-conflict", "on_conflict", ("update", "skip", "error"), "what to do with an id that is there"),
         flag("--replace", "replace", "make the table anew, and drop the old one at the end"),
         whole("--limit", "limit", "load this many rows"),
-        _OUTPUT,
-        _CONNECTION,
+        OUTPUT,
+        CONNECTION,
     ),
     (
         "%vload docs sample:pydocs",
@@ -98,17 +101,17 @@ VEMBED = Magic(
     "vembed",
     "Give a table that has text its vectors, in place: for rows that have none and for rows whose text has changed. "
     "Others may write meanwhile, and what was stopped goes on with the same line.",
-    (_TABLE,),
+    (TABLE,),
     1,
     (
         columns("--text", "text", "the columns whose text is embedded"),
         column("--column", "column", "the column for the vectors, added where it is missing"),
         _EMBEDDER,
         _TYPE,
-        _WHERE,
+        WHERE,
         language("also index the words of the text, in this language"),
-        _OUTPUT,
-        _CONNECTION,
+        OUTPUT,
+        CONNECTION,
     ),
     (
         "%vembed articles --text title,body",
@@ -119,13 +122,13 @@ VEMBED = Magic(
 VSEARCH = Magic(
     "vsearch",
     "Search a table by meaning, by words, or by both.",
-    (_TABLE,),
+    (TABLE,),
     1,
     (
         _TEXT,
         whole("-k", "k", "how many rows (10)"),
         choice("--mode", "mode", MODES, "search by meaning (vector), by words, or both"),
-        _WHERE,
+        WHERE,
         _VECTOR,
         Option("--similar-to", "similar_to", "ID,ID", "rows like these", readers.keys, commas=True),
         column("--column", "column", "the vector column"),
@@ -161,8 +164,8 @@ VSEARCH = Magic(
         flag("--compare", "compare", "measure every way to do this search, side by side"),
         flag("--plot", "plot", "return a picture"),
         flag("--dry-run", "dry_run", "return the SQL and do not run it"),
-        _OUTPUT,
-        _CONNECTION,
+        OUTPUT,
+        CONNECTION,
     ),
     (
         "%%vsearch docs --mode hybrid\nhow do I read a csv file?",
@@ -179,9 +182,9 @@ VSEARCH = Magic(
 VSQL = Magic(
     "vsql",
     "Run SQL. In it :name is a notebook variable and :query the query vector of -q or --vector; both are bound.",
-    (_TABLE,),
+    (TABLE,),
     0,
-    (_TEXT, _VECTOR, _SETTING, _EXPLAIN, _PROVE, _OUTPUT, _CONNECTION),
+    (_TEXT, _VECTOR, _SETTING, _EXPLAIN, _PROVE, OUTPUT, CONNECTION),
     (
         "%%vsql\nSELECT count(*) FROM docs WHERE module = :module",
         '%%vsql docs -q "read a csv file" -o hits\nSELECT name, embedding <=> :query FROM docs ORDER BY 2 LIMIT 5',
@@ -190,51 +193,12 @@ VSQL = Magic(
     ),
     body="SQL, one statement or several",
 )
-VRECALL = Magic(
-    "vrecall",
-    "Measure what share of the true nearest rows the index of a table finds, and how fast, for each value of its "
-    "setting. The truth is an exact search; rows of the table are asked about, each without itself.",
-    (_TABLE,),
-    1,
-    (
-        whole("-k", "k", "how many nearest rows are to be found (10)"),
-        Option(
-            "--queries",
-            "queries",
-            "N|:frame|history",
-            "how many rows are asked about (200); vectors or texts; the searches made here",
-            readers.queries,
-        ),
-        Option("--ef-search", "ef_search", "N,N", "values of hnsw.ef_search", readers.wholes, commas=True),
-        Option("--probes", "probes", "N,N", "values of ivfflat.probes", readers.wholes, commas=True),
-        Option("--index", "index", "I,J", "measure these indexes", readers.names, commas=True),
-        _WHERE,
-        column("--column", "column", "the vector column"),
-        choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's index"),
-        number("--target", "target", "the recall to reach (0.95)", "R"),
-        choice(
-            "--apply",
-            "apply",
-            ("index", "database", "role"),
-            "store the lowest setting that reaches it, for searches here (index) or for every client",
-        ),
-        _OUTPUT,
-        _CONNECTION,
-    ),
-    (
-        "%vrecall docs",
-        "%vrecall docs -k 20 --queries 100 --ef-search 20,40,80,160 -o curve",
-        '%vrecall docs --where "tenant = :tenant" --target 0.9',
-        "%vrecall docs --queries history --target 0.95 --apply index",
-        "%vrecall docs --index docs_hnsw,docs_ivfflat --queries :questions",
-    ),
-)
 VPLAN = Magic(
     "vplan",
     "Show a plan that somebody made elsewhere: what EXPLAIN printed, as text or as JSON.",
     (),
     0,
-    (_OUTPUT,),
+    (OUTPUT,),
     (
         "%%vplan\nLimit  (cost=0.00..0.36 rows=10 width=4) (actual time=0.02..0.03 rows=10 loops=1)\n"
         "  ->  Seq Scan on docs  (cost=0.00..95.00 rows=2600 width=4) (actual time=0.02..0.02 rows=10 loops=1)",
@@ -253,44 +217,8 @@ VPANEL = Magic(
         Option("TABLE", "about", "TABLE|:plan", "what it shows", readers.anything, completes="table"),
     ),
     1,
-    (_OUTPUT, _CONNECTION),
+    (OUTPUT, CONNECTION),
     ("%vpanel plan", "%vpanel plan docs", "%vpanel plan :slow"),
-)
-
-INDEX_WORDS = ("list", "build", "reindex", "drop")
-VINDEX = Magic(
-    "vindex",
-    "Work on the vector indexes of a table: list them, build one, rebuild one while it is used, or drop one. A build "
-    "shows its progress, and an interrupt cancels it on the server.",
-    (Option("WORD", "word", "WORD", "what to do", choices=INDEX_WORDS, open=True), _TABLE),
-    1,
-    (
-        column("--column", "column", "the vector column"),
-        choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's other index, or cosine"),
-        choice("--method", "method", METHODS, "the kind of index (hnsw)"),
-        choice("--as", "form", FORMS, "how the vectors stand in it (vector)"),
-        whole("--keep", "kept", "of a subvector, the first N dimensions"),
-        whole("--m", "m", "HNSW: links a row has in each layer (16)"),
-        whole("--ef-construction", "ef_construction", "HNSW: candidates for these links (64)"),
-        whole("--lists", "lists", "IVFFlat: how many lists (a thousandth of the rows)"),
-        Option("--where", "where", "SQL", 'only rows for which this holds, in "…"', completes="column"),
-        Option("--name", "name", "N", "the name of the index"),
-        flag("--concurrently", "concurrently", "let others write meanwhile, which takes longer"),
-        Option("--memory", "memory", "SIZE", "maintenance_work_mem, such as 2GB (what it takes)", readers.anything),
-        whole("--workers", "workers", "processes that help (as many as there are processors)"),
-        flag("--background", "background", "return the build at once, to be waited for or canceled"),
-        _OUTPUT,
-        _CONNECTION,
-    ),
-    (
-        "%vindex docs",
-        "%vindex build docs",
-        "%vindex build docs --method ivfflat --lists 100 --metric l2",
-        '%vindex build docs --as halfvec --concurrently --where "tenant = 3" --name docs_tenant_3',
-        "%vindex build docs --background -o build",
-        "%vindex reindex docs --name docs_embedding_idx",
-        "%vindex drop docs --name docs_embedding_idx",
-    ),
 )
 
 MAGICS: Mapping[str, Magic] = MappingProxyType(

@@ -1,4 +1,4 @@
-"""What an option and a magic are, and the kinds of options that several magics have."""
+"""What an option and a magic are, and the options that several magics have."""
 
 from __future__ import annotations
 
@@ -89,3 +89,16 @@ def choice(name: str, field: str, choices: tuple[str, ...], help: str) -> Option
 def flag(name: str, field: str, help: str) -> Option:
     """Return one that takes nothing."""
     return Option(name, field, "", help)
+
+
+TABLE = Option("TABLE", "table", "TABLE", "the table, as name or schema.name", completes="table")
+OUTPUT = Option("-o", "output", "NAME", "also bind the result to this variable", readers.identifier)
+CONNECTION = Option("-c", "connection", "CONN", "use the connection of this name", completes="connection")
+WHERE = Option(
+    "--where",
+    "where",
+    "SQL",
+    'only rows for which this holds, in "…"; :name is bound',
+    repeats=True,
+    completes="column",
+)

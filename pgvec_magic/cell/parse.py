@@ -12,14 +12,11 @@ from ..sqltext import placeholders, undefined
 from . import readers
 from .condition import check_unquoted
 from .grammar import (
-    INDEX_WORDS,
     VCONNECT,
     VEMBED,
-    VINDEX,
     VLOAD,
     VPANEL,
     VPLAN,
-    VRECALL,
     VSEARCH,
     VSQL,
     VTABLES,
@@ -37,6 +34,7 @@ from .requests import (
     SqlRequest,
     TablesRequest,
 )
+from .workshop import INDEX_WORDS, VINDEX, VRECALL
 
 Namespace = Mapping[str, object]
 # Keywords of a connection string as libpq's own tools take them: host=… dbname=…, which need no quotes here either.

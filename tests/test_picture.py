@@ -108,6 +108,22 @@ def test_dots_stand_where_their_numbers_are():
     assert b[1] - a[1] == pytest.approx(c[1] - b[1], abs=0.2)
 
 
+def test_a_curve_has_its_names_beside_its_points_a_ring_around_today_and_its_title_beside_the_axis():
+    points = [(0.3, 0.92, 0.91, 0.93, "11", "x"), (0.5, 0.97, 0.96, 0.98, "40", "x")]
+    curves = [figures.Curve("one", points, 1), figures.Curve("two", points)]
+    root = drawn(figures.recall(curves, k=10, title="a title"))
+    dots = [circle for circle in root.iter(f"{SVG}circle") if circle.get("fill") != "none"]
+    (ring,) = [circle for circle in root.iter(f"{SVG}circle") if circle.get("fill") == "none"]
+    assert (ring.get("cx"), ring.get("cy")) == (dots[1].get("cx"), dots[1].get("cy"))
+    assert len(list(root.iter(f"{SVG}rect"))) == 2  # the marks of the second
+    named = {"".join(text.itertext()): text for text in root.iter(f"{SVG}text")}
+    place, at = named["40 now"][0], dots[1]
+    assert float(place.get("x")) < float(at.get("cx")) - float(at.get("r"))
+    assert float(place.get("y")) < float(at.get("cy")) - float(at.get("r"))
+    assert named["40 now"].get("text-anchor") == "end"
+    assert named["recall@10"].get("transform").startswith("rotate(-90")
+
+
 def test_every_text_of_the_picture_is_in_the_drawing_and_inside_of_it():
     root = drawn(shares())
     seen = words(root)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -201,6 +203,18 @@ def test_it_is_canceled_while_it_waits_for_old_snapshots(docs: Database, raw: co
     running.cancel()
     assert "nothing of it is left" in repr(running)
     assert ask(raw, INDEXES) == 0
+
+
+def test_the_end_of_the_interpreter_stops_it_and_nothing_is_left(docs: Database, dsn: str, raw: connection) -> None:
+    script = (
+        "import sys; from pgvec_magic import db, build, IndexSpec; here = db.connect(sys.argv[1]);"
+        "spec = IndexSpec(table='docs', column='embedding', dimensions=16, m=50, ef_construction=1000, name='slow');"
+        "begun = build(here, spec, concurrently=True)\n"
+        "while 'building' not in begun.progress.phase: pass"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(dbs.__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", script, dsn], env=environment, check=True, timeout=60)
+    assert (ask(raw, ACTIVE), ask(raw, INDEXES)) == (0, 0)
 
 
 def test_a_rebuild_is_canceled_and_the_index_stays(docs: Database, raw: connection) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from . import errors
+    from .advise import Advice, advise
     from .build import Build, build
     from .catalog.read import table
     from .compare import Comparison, Proof, compare, prove
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .search import Explanation, Result, explain, read_plan, search, sql
 
 __all__ = [
+    "Advice",
     "Build",
     "Comparison",
     "Database",
@@ -39,6 +41,7 @@ __all__ = [
     "Proof",
     "RecallCurve",
     "Result",
+    "advise",
     "build",
     "compare",
     "connect",
@@ -60,6 +63,7 @@ __all__ = [
 
 _MODULES = MappingProxyType(
     {
+        "Advice": "advise",
         "Comparison": "compare",
         "Build": "build",
         "Database": "db",
@@ -71,6 +75,7 @@ _MODULES = MappingProxyType(
         "Proof": "compare",
         "RecallCurve": "recall",
         "Result": "search",
+        "advise": "advise",
         "compare": "compare",
         "build": "build",
         "connect": "db",

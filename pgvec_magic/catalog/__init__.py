@@ -3,7 +3,7 @@
 from .baseline import Baseline, baseline_statement
 from .building import Built, built
 from .fingerprint import SETTINGS, UPDATES, Fingerprint, Index, Relation, asking, fingerprint, fingerprint_told
-from .history import past_searches, remember_search
+from .history import past_filters, past_searches, remember_search
 from .norms import Norms
 from .policies import unguarded
 from .read import Capabilities, capabilities, changed, forget, matching_rows, table, tables
@@ -34,6 +34,7 @@ __all__ = [
     "fingerprint_told",
     "forget",
     "matching_rows",
+    "past_filters",
     "past_searches",
     "remember_embedder",
     "remember_search",

@@ -3,7 +3,7 @@
 from .memory import build_memory, fitting_rows
 from .read import read_spec
 from .size import index_bytes, per_page
-from .spec import FORMS, METHODS, IndexSpec
+from .spec import FORMS, METHODS, IndexSpec, usual_lists
 
 __all__ = [
     "FORMS",
@@ -14,4 +14,5 @@ __all__ = [
     "index_bytes",
     "per_page",
     "read_spec",
+    "usual_lists",
 ]

@@ -71,13 +71,17 @@ class RecallCurve:
             raise self._unmet(wanted, named)
         return min(lowest, key=lambda point: point.p50)
 
+    def statement(self, scope: str = "index", target: float | None = None, index: str | None = None) -> str:
+        """Return the SQL that ``apply`` runs; raises as it does."""
+        return applying.statement(self.db, self, self.lowest(target, index), scope)
+
     def apply(self, scope: str = "index", target: float | None = None, index: str | None = None) -> str:
         """Store the lowest setting that meets the target, print and return the SQL before it is run.
 
         ``index``: with its recall, in the index's comment, for the searches of this package; ``database`` or ``role``:
         for every client that connects from now on. Raises UsageError where no setting meets it, and without the right.
         """
-        statement = applying.statement(self.db, self, self.lowest(target, index), scope)
+        statement = self.statement(scope, target, index)
         print(statement)
         applying.run(self.db, statement, self.table)
         return statement

@@ -24,7 +24,7 @@ def text(
     color: str | None = None,
     upwards: bool = False,
 ) -> str:
-    """Return a text of one or more lines, the first of them standing on ``y``; one that is read ``upwards`` on ``x``."""
+    """Return a text of one or more lines, the first standing on ``y``, or where it is read ``upwards`` on ``x``."""
     shown = "".join(
         f'<tspan x="{x:.1f}" y="{y + i * LINE_HEIGHT * size:.1f}">{"".join(map(_run, line))}</tspan>'
         for i, line in enumerate(markup.lines(marked))

@@ -35,6 +35,12 @@ def suggestions(facts: Facts, exact: float | None, k: int) -> list[Suggestion]:
     return [dataclasses.replace(best, recommended=True), *sorted(rest, key=lambda each: each.spec is None)]
 
 
+def kinds(facts: Facts) -> list[tuple[str, IndexSpec]]:
+    """Return the kinds of index that the whole column can have, by name: those that compete with one another."""
+    found = [(each.title, each.spec) for each in _indexes(facts)]
+    return [(title, spec) for title, spec in found if spec and not spec.where and spec.form != "subvector"]
+
+
 def _best(found: list[Suggestion], facts: Facts, exact: float | None) -> Suggestion:
     """The index that keeps most of the vectors and stays in memory; where there is one that does, that one."""
     none, *indexes = found

@@ -49,9 +49,9 @@ VRECALL = Magic(
 INDEX_WORDS = ("list", "advise", "build", "compare", "reindex", "drop")
 VINDEX = Magic(
     "vindex",
-    "Work on the vector indexes of a table: list them, ask which it wants (advise), build one, measure the kinds side by "
-    "side on a copy (compare), rebuild one while it is used, or drop one. Without a word: list and advise. A build shows "
-    "its progress, and an interrupt cancels it on the server.",
+    "Work on the vector indexes of a table: list them, ask which it wants (advise), build one, measure the kinds side "
+    "by side on a copy (compare), rebuild one while it is used, or drop one. Without a word: list and advise. A build "
+    "shows its progress, and an interrupt cancels it on the server.",
     (Option("WORD", "word", "WORD", "what to do", choices=INDEX_WORDS, open=True), TABLE),
     1,
     (

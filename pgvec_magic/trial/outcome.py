@@ -160,8 +160,8 @@ class Trial:
         )
         if self.rows < self.of:
             yield (
-                f"with all {self.of:,} rows builds and searches take longer, not each kind by as much, and recall may be"
-                " lower: a larger --sample tells more"
+                f"with all {self.of:,} rows builds and searches take longer, not each kind by as much, and recall may"
+                " be lower: a larger --sample tells more"
             )
         if self.left_out:
             yield f"left out: {'; '.join(self.left_out)}"

@@ -514,7 +514,7 @@ def test_vindex_in_the_background_gives_the_build_at_once(ip: InteractiveShell, 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("advize docs", "no word 'advize'\nthere are: build, drop, list, reindex"),
+        ("advize docs", "no word 'advize'\nthere are: advise, build, compare, drop, list, reindex"),
         ("build", "%vindex needs TABLE"),
         ("list docs --m 5", "%vindex list takes no --m"),
         ("drop docs", "docs has no vector index"),

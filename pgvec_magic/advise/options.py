@@ -102,7 +102,7 @@ def _smaller(facts: Facts, base: IndexSpec) -> Iterator[Suggestion]:
         model = facts.column.embedder
         known = model and any(name in model for name in _MATRYOSHKA)
         trained = f"{model} is trained so that they stand alone" if known else "only for a model trained for it"
-        if known or size > metrics.MOST_INDEXED["vector"]:
+        if known or size > metrics.MOST_INDEXED[facts.column.type]:
             first = _form(base, "subvector", facts.metric, kept=_KEPT)
             why = f"the first {_KEPT} dimensions of {size:,} ({trained}), re-ranked by the whole vectors"
             yield _sized("HNSW on a subvector", f"{_fits(facts, first)}; {why}", first, facts)
@@ -212,6 +212,7 @@ def line(spec: IndexSpec, facts: Facts) -> str:
     words += [f"--as {spec.form}"] if spec.form != "vector" else []
     words += [f"--keep {spec.kept}"] if spec.kept else []
     words += [f"--method ivfflat --lists {spec.lists}"] if spec.method == "ivfflat" else []
-    words += [f"--metric {spec.metric}"] if spec.form != "binary" else []
+    told = {made.metric for made, _ in facts.made if made.column == spec.column} or {metrics.usual(spec.type)}
+    words += [f"--metric {spec.metric}"] if spec.form != "binary" and told != {spec.metric} else []
     words += [f'--where "{spec.where}"'] if spec.where else []
     return " ".join(words)

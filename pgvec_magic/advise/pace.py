@@ -12,6 +12,7 @@ from ..index import IndexSpec
 from ..query import Query
 from ..query.target import ident
 from .facts import Facts, relation
+from .workload import OURS
 
 # The longest that a search, and the build of a sample, may take.
 PATIENCE_SECONDS = 5.0
@@ -29,7 +30,7 @@ def exact_seconds(db: Database, facts: Facts, k: int) -> float | None:
     """Return the seconds of a search that looks at every row, warm; None where they are more than it is given."""
     column, table = ident(facts.column.name), relation(facts.table)
     one = f"(SELECT {column} FROM {table} WHERE {column} IS NOT NULL LIMIT 1)"
-    sql = f"SELECT 1 FROM {table} ORDER BY {facts.source.distance(one)} LIMIT {k}"
+    sql = f"SELECT 1 {OURS} FROM {table} ORDER BY {facts.source.distance(one)} LIMIT {k}"
     query = Query(sql, settings=(*_LIMIT, ("enable_indexscan", "off")), reads=True)
     try:
         first = db.run(query).seconds

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _COLOURS = (elements.BLUE, elements.ORANGE)
 # The highest steps have words, where they are at least this share of all.
 _MOST_NAMED, _LEAST_NAMED = 2, 0.05
-# Shares of the width within which words would leave the picture on the left.
-_EDGE = 0.15
+# Share of the width up to which the words at the table's place stand right of it: there the stairs are higher.
+_EDGE = 0.6
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from .. import catalog
 from ..catalog import TableInfo, VectorColumn
+from ..catalog.given import given_vector
 from ..db import Database
 from ..errors import QueryError, UsageError
 from ..index import IndexSpec, build_memory
@@ -68,12 +69,14 @@ class Copy:
         except QueryError as error:
             if error.sqlstate not in _NOT_HERE:
                 raise
-            hint = f"GRANT TEMPORARY ON DATABASE {quote_ident(self.db.place.database)} TO {self.db.place.user}"
+            place = self.db.place
+            hint = f"GRANT TEMPORARY ON DATABASE {quote_ident(place.database)} TO {self.db.role or place.user}"
             raise UsageError(f"no copy can be made here: {error.message.partition(chr(10))[0]}", hint) from None
         ((count,),) = self.db.run(Query(f"SELECT count(*) FROM {_DRAWN}", reads=True)).rows
         asked = min(queries, count // 3)
         last = f"SELECT {column} FROM {_DRAWN} WHERE id > {count - asked} ORDER BY id"
-        return count - asked, [vector for (vector,) in self.db.run(Query(last, reads=True)).rows]
+        vectors = self.db.run(Query(last, reads=True)).rows
+        return count - asked, [given_vector(vector, self.column) for (vector,) in vectors]
 
     def fill(self, first: int, last: int) -> float:
         """Have the rows from ``first`` to ``last`` in the copy, and return the seconds that takes."""

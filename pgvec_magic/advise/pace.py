@@ -24,6 +24,8 @@ _LIMIT = (("statement_timeout", f"{PATIENCE_SECONDS * 1000:.0f}"),)
 _BUILD = (*_LIMIT, ("max_parallel_maintenance_workers", "0"), ("maintenance_work_mem", "'256MB'"))
 # Rows of a sample below which its time is that of beginning and ending.
 _LEAST, _LEAST_SECONDS = 200, 0.001
+# Lists up to which a build of them is but a sort of the rows: more take the longer the more there are.
+_MOST_LISTS = 100
 
 
 def exact_seconds(db: Database, facts: Facts, k: int) -> float | None:
@@ -41,15 +43,20 @@ def exact_seconds(db: Database, facts: Facts, k: int) -> float | None:
         return None
 
 
-def build_seconds(db: Database, facts: Facts, specs: Sequence[IndexSpec], sample: int) -> tuple[list[float], str]:
+def build_seconds(
+    db: Database, facts: Facts, specs: Sequence[IndexSpec], sample: int
+) -> tuple[list[float | None], str]:
     """Return about how many seconds each build takes one process, by builds of a sample that are undone, and what of.
 
-    HNSW grows with n log n, as each row is looked up among those before it. Nothing where it cannot be measured, with
-    the reason.
+    HNSW grows with n log n, as each row is looked up among those before it; IVFFlat with n, as long as finding a row's
+    list is the smaller part. Nothing where it cannot be measured, with the reason.
     """
     if db.readonly:
         return [], "the connection is read-only, so build times were not measured"
-    steps = [Query(_copied(facts, sample), settings=_LIMIT), *(Query(_built(spec), settings=_BUILD) for spec in specs)]
+    steps = [
+        Query(_copied(facts, sample), settings=_LIMIT),
+        *(Query(_built(spec, sample / max(facts.rows, 1)), settings=_BUILD) for spec in specs),
+    ]
     try:
         copied, *built = db.rehearse(steps)
     except QueryError as error:
@@ -65,16 +72,14 @@ def build_seconds(db: Database, facts: Facts, specs: Sequence[IndexSpec], sample
     return [scaled(spec, took, rows, facts.rows) for spec, took in zip(specs, built, strict=True)], told
 
 
-def scaled(spec: IndexSpec, took: Rows, sample: int, rows: int) -> float:
-    """Return the seconds for all rows from those for a sample."""
+def scaled(spec: IndexSpec, took: Rows, sample: int, rows: int) -> float | None:
+    """Return the seconds for all rows from those for a sample; None for more lists than their number stands for."""
     if rows <= sample:
         return took.seconds
-    factor = rows / sample
-    if spec.method == "hnsw":
-        factor *= math.log(rows) / math.log(sample)
-    else:
-        factor *= spec.lists / _lists(spec)
-    return max(took.seconds, _LEAST_SECONDS) * factor
+    if spec.method == "ivfflat" and spec.lists > _MOST_LISTS:
+        return None
+    growth = math.log(rows) / math.log(sample) if spec.method == "hnsw" else 1.0
+    return max(took.seconds, _LEAST_SECONDS) * growth * rows / sample
 
 
 def _copied(facts: Facts, sample: int) -> str:
@@ -85,12 +90,8 @@ def _copied(facts: Facts, sample: int) -> str:
     return f"CREATE TEMPORARY TABLE {_TABLE} ON COMMIT DROP AS {select}"
 
 
-def _built(spec: IndexSpec) -> str:
-    lists = _lists(spec) if spec.method == "ivfflat" else spec.lists
+def _built(spec: IndexSpec, share: float) -> str:
+    """The statement for a sample: with lists as long as those of the whole."""
+    lists = max(round(spec.lists * share), 2) if spec.method == "ivfflat" else spec.lists
     on_sample = dataclasses.replace(spec, schema="pg_temp", table=_TABLE, name=None, where=None, lists=lists)
     return on_sample.sql().replace("%", "%%")
-
-
-def _lists(spec: IndexSpec) -> int:
-    """As many lists of a sample as of the table, as long as the sample fills them."""
-    return min(spec.lists, 20)

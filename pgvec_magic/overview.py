@@ -141,7 +141,9 @@ def _unguarded(db: Database) -> Iterator[str]:
 
 
 def _row(info: TableInfo, vector: VectorColumn) -> Row:
-    indexes = [f"{i.method} {i.metric or ''}{_invalid(i.valid)}" for i in info.indexes if i.column == vector.name]
+    indexes = [
+        f"{i.method} {i.metric or ''}{_form(i)}{_invalid(i.valid)}" for i in info.indexes if i.column == vector.name
+    ]
     texts = [source.language for source in info.texts if source.indexed]
     return (
         info.sql_name,
@@ -176,7 +178,14 @@ def _described(index: VectorIndex) -> str:
     where = f" where {index.where}" if index.where else ""
     metric = f" by {index.metric}" if index.metric else ""
     on = index.column or "an expression"
-    return f"{index.method} on {on}{metric}{options}{where}, {_size(index.bytes)}{_invalid(index.valid)}"
+    return f"{index.method} on {on}{_form(index)}{metric}{options}{where}, {_size(index.bytes)}{_invalid(index.valid)}"
+
+
+def _form(index: VectorIndex) -> str:
+    """How the vectors stand in an index, where that is not as they are."""
+    if index.form == "subvector":
+        return f" as the first {index.dimensions} dimensions"
+    return "" if index.form == "vector" else f" as {index.form}"
 
 
 def _type(vector: VectorColumn) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .request import Search
@@ -36,6 +36,13 @@ MAX_EF_SEARCH = 1000
 EF_SEARCH = 40
 MAX_SCAN_TUPLES = 20_000
 ITERATIVE_SINCE = (0, 8)
+# How many rows are taken in the order of an index on an expression and put in that of the whole vectors: so many times
+# those wanted, and how many at least. Halves only swap near ties; from the first dimensions, and still less from bits,
+# nobody can tell how far down the nearest are. Measured with python -m benchmarks.quantised.
+_COARSE = {"halfvec": (2, 20), "subvector": (20, 200), "binary": (40, 400)}
+# Of these every row that a pass has found is taken: a deeper pass finds nothing more otherwise.
+_VAGUE = ("subvector", "binary")
+_LEAST_TIMES = 4
 # pgvector's own, whose settings we know.
 _METHODS = ("hnsw", "ivfflat")
 # Without it Citus does not send a SET LOCAL to its workers. In force only where Citus is.
@@ -47,7 +54,8 @@ class Scan:
     """``kind`` is as-is, ann (one pass), iterative or exact; ``why`` says in words why it was chosen.
 
     ``candidates`` are the rows that it hands over to be ordered, grouped or fused; where it gives too few, ``deeper``
-    finds more, or else an exact scan.
+    finds more, or else an exact scan. ``read`` are those that it takes in the order of an index on an expression, to be
+    put in that of the vectors; None where the index has that.
     """
 
     kind: str
@@ -55,6 +63,7 @@ class Scan:
     settings: Settings = ()
     why: str = ""
     deeper: Scan | None = None
+    read: int | None = None
 
     @property
     def may_stop_early(self) -> bool:
@@ -80,8 +89,28 @@ class _Choice:
         return bool(self.search.where) or self.guarded
 
     @property
+    def form(self) -> str:
+        """How the vectors stand in the indexes."""
+        return self.indexes[0].form if self.indexes else "vector"
+
+    @property
     def wanted(self) -> int:
-        """How many rows the scan must give: those asked for, and more where some are dropped or fused afterwards."""
+        """How many rows the scan must give: those handed over, and more where their order is that of an expression."""
+        search = self.search
+        if self.form == "vector" or (search.mode == "vector" and (search.candidates or 0) > search.needed):
+            return self.handed
+        return max(self.handed, coarse_rows(self.form, search.needed))
+
+    @property
+    def found_anyway(self) -> int:
+        """How many rows a pass finds whatever is wanted, where each of them may be among the nearest."""
+        if self.filtered or not takes_all_found(self.indexes[0]):
+            return 0
+        return self.search.ef_search or self.depth_in_force
+
+    @property
+    def handed(self) -> int:
+        """How many rows are handed over: those asked for, and more where some are dropped or fused afterwards."""
         search = self.search
         if search.candidates is not None:
             return max(search.candidates, search.needed)
@@ -94,7 +123,8 @@ class _Choice:
         """How many rows a scan in nearly the right order hands over, so that the nearest are among them."""
         if not self.filtered or self.search.candidates is not None or self.search.per:
             return self.wanted
-        return max(4 * self.search.needed, 40, self._in_first_pass if self.search.mode == "vector" else 0)
+        in_first_pass = self._in_first_pass if self.search.mode == "vector" else 0
+        return max(self.wanted, 4 * self.search.needed, 40, in_first_pass)
 
     @property
     def _in_first_pass(self) -> int:
@@ -178,6 +208,17 @@ class _Choice:
         return any(index.method not in _METHODS for index in self.indexes)
 
 
+def coarse_rows(form: str, needed: int) -> int:
+    """Return how many rows are taken in the order of an index of that form, so that those needed are among them."""
+    times, least = _COARSE.get(form, (1, 1))
+    return max(min(times * needed, MAX_EF_SEARCH), min(times, _LEAST_TIMES) * needed, least)
+
+
+def takes_all_found(index: VectorIndex) -> bool:
+    """Whether a search takes every row that a pass of an index finds, for each of them may be among the nearest."""
+    return index.form in _VAGUE and index.method == "hnsw"
+
+
 def choose_scan(
     search: Search,
     index: VectorIndex | None,
@@ -199,13 +240,14 @@ def choose_scan(
     choice = _Choice(search, indexes, version, {**in_force, **search.asked}, matching, rows, guarded)
     if search.as_is:
         given = _given(search)
-        return Scan("as-is", choice.wanted, _with_citus(choice, given), "" if given or search.asked else "nothing set")
+        sent = _with_citus(choice, given)
+        return _scan("as-is", choice, choice.wanted, sent, "" if given or search.asked else "nothing set")
     if search.strategy == "exact":
-        return Scan("exact", choice.wanted, why="as asked")
+        return Scan("exact", choice.handed, why="as asked")
     if index is None:
-        return Scan("exact", choice.wanted, why="no index to use")
+        return Scan("exact", choice.handed, why="no index to use")
     if search.strategy == "auto" and (why := choice.sorted_cheaply):
-        return Scan("exact", choice.wanted, why=why)
+        return Scan("exact", choice.handed, why=why)
     return _by_index(choice)
 
 
@@ -215,17 +257,26 @@ def _by_index(choice: _Choice) -> Scan:
         iterative, why = False, "iterative scans need pgvector 0.8"
     rows = choice.candidates if iterative else choice.wanted
     if rows > (MAX_SCAN_TUPLES if iterative else MAX_EF_SEARCH) and choice.search.strategy == "auto":
-        return Scan("exact", rows, why=why or f"{rows:,} rows are more than an index scan gives")
+        return Scan("exact", choice.handed, why=why or f"{rows:,} rows are more than an index scan gives")
     if iterative:
         return _iterative(choice)
     settings = (*_passes(choice, iterative=False), *_depth(choice, choice.depth))
-    return Scan("ann", rows, _with_citus(choice, settings), why or _as_stored(choice, settings), _deeper(choice))
+    found = _scan("ann", choice, rows, _with_citus(choice, settings), why or _as_stored(choice, settings))
+    return replace(found, deeper=_deeper(choice))
 
 
 def _iterative(choice: _Choice, why: str = "") -> Scan:
     least = max(DEEP_EF_SEARCH, choice.candidates) if choice.filtered else choice.depth
     settings = (*_passes(choice, iterative=True), *_depth(choice, least))
-    return Scan("iterative", choice.candidates, _with_citus(choice, settings), why or _as_stored(choice, settings))
+    why = why or _as_stored(choice, settings)
+    return _scan("iterative", choice, choice.candidates, _with_citus(choice, settings), why)
+
+
+def _scan(kind: str, choice: _Choice, rows: int, settings: Settings, why: str) -> Scan:
+    """Return a scan that gives so many rows: they are handed over as they come, or the best of them by the vectors."""
+    if choice.form == "vector":
+        return Scan(kind, rows, settings, why)
+    return Scan(kind, choice.handed, settings, why, read=max(rows, choice.found_anyway))
 
 
 def _deeper(choice: _Choice) -> Scan | None:

@@ -18,7 +18,7 @@ from .measure import check_plans, measure
 from .point import Point
 from .queries import Queries, find_queries
 from .truth import Neighbours, neighbours
-from .ways import Way, as_values, chosen, names_of, sweep, today, ways
+from .ways import Way, as_values, chosen, names_of, reranked, sweep, today, ways
 
 # Rows or searches done, how many in all, seconds so far, and which of the two are counted.
 Progress = Callable[[int, int, float, str], None]
@@ -81,7 +81,7 @@ def recall(
         asked=asked.said,
         rows=rows,
         where=search.where,
-        today={index.name: today(index, able) for index in indexes},
+        today={index.name: today(index, able, k) for index in indexes},
         target=target,
         seconds=time.perf_counter() - started,
         notes=(*asked.notes, *notes, *_filtered(search, truth), *_drift(search, indexes, points)),
@@ -126,10 +126,10 @@ def _ways(
     every, notes = [], []
     for index in indexes:
         names = names_of(db, index, target)
-        values = given[index.method] or sweep(index, able, rows)
+        values = given[index.method] or sweep(index, able, rows, search.k)
         used, said = check_plans(db, ways(search, target, able, index, values, rows), names, asked.vectors[0])
         every += [(way, names) for way in used]
-        notes += said
+        notes += [*said, *reranked(index, rows)]
         if index.method == "hnsw" and values[0] < rows:
             notes.append(f"ef_search = {values[0]} gives no more rows than that: {rows} are asked for")
     return every, notes

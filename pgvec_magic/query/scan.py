@@ -17,8 +17,9 @@ Settings = tuple[tuple[str, str], ...]
 # Measured with python -m benchmarks.auto: 100,000 × 128, k = 10. One pass of an HNSW index takes 0.4 ms when it is 40
 # deep, 0.45 for 100, 0.55 for 200, 0.9 for 400 and 3 for 800 where the rows are in clusters, and 2, 3, 5, 10 and 21 ms
 # where they are spread evenly; exact takes 1 ms for 1,000 rows. So one row deeper costs as much as sorting 2 rows (in
-# clusters) to 26 (even). Between them, where either may be wrong by the same factor, nearer to exact, which is right:
-WALK_COST = 10
+# clusters) to 26 (even). Between them, where either may be wrong by the same factor, nearer to exact, which is right;
+# up to the latter where searches before took so long (search.costs).
+WALK_COST, MOST_WALK_COST = 10.0, 26.0
 # One pass is at least so deep where a filter drops rows: in clusters 1.15 times the time of 40, and on even data a
 # recall of 0.37 in place of 0.16. 200 would take 1.4 times as long as 40.
 FILTERED_EF_SEARCH = 100
@@ -47,7 +48,8 @@ class Scan:
     """``kind`` is as-is, ann (one pass), iterative or exact; ``why`` says in words why it was chosen.
 
     ``candidates`` are the rows that it hands over to be ordered, grouped or fused; where it gives too few, ``deeper``
-    finds more, or else an exact scan.
+    finds more, or else an exact scan. ``compared`` is about how many rows an exact one computes distances of, where
+    somebody has counted.
     """
 
     kind: str
@@ -55,6 +57,7 @@ class Scan:
     settings: Settings = ()
     why: str = ""
     deeper: Scan | None = None
+    compared: int | None = None
 
     @property
     def may_stop_early(self) -> bool:
@@ -73,6 +76,7 @@ class _Choice:
     matching: int | None
     rows: int | None
     guarded: bool
+    walk_cost: float
 
     @property
     def filtered(self) -> bool:
@@ -142,13 +146,18 @@ class _Choice:
         return FILTERED_EF_SEARCH if self.filtered else 1
 
     @property
+    def searched(self) -> int | None:
+        """How many rows the filter leaves, or the table has; None where nobody has counted."""
+        return self.matching if self.filtered else self.rows
+
+    @property
     def sorted_cheaply(self) -> str | None:
         """Why to look at every row that the filter leaves, or None when an index scan costs less."""
-        matching = self.matching if self.filtered else self.rows
+        matching = self.searched
         if matching is None or self.search.asks_for_index:
             return None
         cannot_tell = self.filtered and self.wants_iterative
-        if matching > max(WALK_COST * self.walked, EXACT_ROWS if cannot_tell else 0):
+        if matching > max(self.walk_cost * self.walked, EXACT_ROWS if cannot_tell else 0):
             return None
         rows = f"about {matching:,} {'row' if matching == 1 else 'rows'}"
         if self.guarded:
@@ -188,15 +197,17 @@ def choose_scan(
     rows: int | None = None,
     others: Sequence[VectorIndex] = (),
     guarded: bool = False,
+    walk_cost: float = WALK_COST,
 ) -> Scan:
     """Return the scan for a search.
 
     ``version`` is pgvector's, ``in_force`` the settings of the session, ``matching`` the planner's estimate of the rows
     that the filter leaves, and the policies of a table that is ``guarded`` by some (None without both), ``rows`` of the
-    table's rows, ``others`` further indexes that Postgres may use in place of ``index``.
+    table's rows, ``others`` further indexes that Postgres may use in place of ``index``, ``walk_cost`` how many rows are
+    compared in the time in which a pass of it goes one row deeper.
     """
     indexes = (index, *others) if index is not None else ()
-    choice = _Choice(search, indexes, version, {**in_force, **search.asked}, matching, rows, guarded)
+    choice = _Choice(search, indexes, version, {**in_force, **search.asked}, matching, rows, guarded, walk_cost)
     if search.as_is:
         given = _given(search)
         return Scan("as-is", choice.wanted, _with_citus(choice, given), "" if given or search.asked else "nothing set")
@@ -205,7 +216,7 @@ def choose_scan(
     if index is None:
         return Scan("exact", choice.wanted, why="no index to use")
     if search.strategy == "auto" and (why := choice.sorted_cheaply):
-        return Scan("exact", choice.wanted, why=why)
+        return Scan("exact", choice.wanted, why=why, compared=choice.searched)
     return _by_index(choice)
 
 

@@ -203,8 +203,8 @@ def choose_scan(
 
     ``version`` is pgvector's, ``in_force`` the settings of the session, ``matching`` the planner's estimate of the rows
     that the filter leaves, and the policies of a table that is ``guarded`` by some (None without both), ``rows`` of the
-    table's rows, ``others`` further indexes that Postgres may use in place of ``index``, ``walk_cost`` how many rows are
-    compared in the time in which a pass of it goes one row deeper.
+    table's rows, ``others`` further indexes that Postgres may use in place of ``index``, ``walk_cost`` how many rows
+    are compared in the time in which a pass of it goes one row deeper.
     """
     indexes = (index, *others) if index is not None else ()
     choice = _Choice(search, indexes, version, {**in_force, **search.asked}, matching, rows, guarded, walk_cost)

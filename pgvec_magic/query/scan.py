@@ -18,8 +18,8 @@ Settings = tuple[tuple[str, str], ...]
 # deep, 0.45 for 100, 0.55 for 200, 0.9 for 400 and 3 for 800 where the rows are in clusters, and 2, 3, 5, 10 and 21 ms
 # where they are spread evenly; exact takes 1 ms for 1,000 rows. So one row deeper costs as much as sorting 2 rows (in
 # clusters) to 26 (even). Between them, where either may be wrong by the same factor, nearer to exact, which is right;
-# up to the latter where searches before took so long (search.costs).
-WALK_COST, MOST_WALK_COST = 10.0, 26.0
+# more where searches before took longer (search.costs), up to 50: a pass of 1,000 beside comparing 50,000 even rows.
+WALK_COST, MOST_WALK_COST = 10.0, 50.0
 # One pass is at least so deep where a filter drops rows: in clusters 1.15 times the time of 40, and on even data a
 # recall of 0.37 in place of 0.16. 200 would take 1.4 times as long as 40.
 FILTERED_EF_SEARCH = 100

@@ -16,6 +16,7 @@ MODULES = (
         "watching",
         "plans",
         "building",
+        "canceling",
         "recalling",
         "quantised",
     ),

@@ -20,7 +20,8 @@ from pgvec_magic.dedupe import duplicates
 from pgvec_magic.errors import UsageError
 from pgvec_magic.overview import detail
 from pgvec_magic.query import Search
-from pgvec_magic.query.scan import choose_scan, coarse_rows
+from pgvec_magic.query.coarse import coarse_rows
+from pgvec_magic.query.scan import choose_scan
 from pgvec_magic.query.target import find_target
 from pgvec_magic.recall import recall
 from pgvec_magic.search import Result, dry_run, explain, search

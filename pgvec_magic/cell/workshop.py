@@ -29,6 +29,7 @@ VRECALL = Magic(
         column("--column", "column", "the vector column"),
         choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's index"),
         number("--target", "target", "the recall to reach (0.95)", "R"),
+        flag("--cold", "cold", "also measure searches that find nothing of the index in Postgres' memory"),
         choice(
             "--apply",
             "apply",

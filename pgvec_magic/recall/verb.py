@@ -13,6 +13,7 @@ from ..errors import UsageError
 from ..query import Search
 from ..query.target import Target, find_target
 from ..rows import Source
+from .cold import measure_cold
 from .curve import RecallCurve, check_target
 from .measure import check_plans, measure
 from .point import Point
@@ -38,6 +39,7 @@ def recall(
     metric: str | None = None,
     index: str | Iterable[str] | None = None,
     target: float | None = None,
+    cold: bool = False,
     progress: Progress | None = None,
 ) -> RecallCurve:
     """Measure what share of the true nearest ``k`` rows an index finds, for each value of its setting.
@@ -45,8 +47,9 @@ def recall(
     ``queries`` are so many rows at random, each without itself, or vectors or texts in a list, array or frame, or
     ``"history"``: the searches made through this connection. ``where`` holds for the truth too. Without ``ef_search``
     and ``probes`` usual values are measured of the column's usual index, or of those that ``index`` names. Every value
-    answers the same queries. The plan is looked at before and after: QueryError where the index is not used. Nothing
-    is written. Raises UsageError for what cannot be meant.
+    answers the same queries. The plan is looked at before and after: QueryError where the index is not used. With
+    ``cold`` today's setting is measured once more, the index and the table put out of Postgres' memory before each of
+    20 queries. Nothing is written. Raises UsageError for what cannot be meant.
     """
     started = time.perf_counter()
     check_target(target)
@@ -70,6 +73,8 @@ def recall(
     read, searched = _Told(progress, "rows"), _Told(progress, "searches")
     truth = neighbours(source, asked.vectors, asked.own, k, lambda done: read(done, rows))
     points = measure(db, every, asked, truth, searched)
+    usual = [(way, names) for way, names in every if way.value == today(way.index, able, k)]
+    chilled, why_not = measure_cold(db, usual, asked.vectors) if cold else ([], [])
     return RecallCurve(
         db=db,
         table=work.table,
@@ -84,7 +89,15 @@ def recall(
         today={index.name: today(index, able, k) for index in indexes},
         target=target,
         seconds=time.perf_counter() - started,
-        notes=(*asked.notes, *notes, *_filtered(search, truth), *_drift(search, indexes, points)),
+        cold=tuple(chilled),
+        notes=(
+            *asked.notes,
+            *notes,
+            *map(str, chilled),
+            *why_not,
+            *_filtered(search, truth),
+            *_drift(search, indexes, points),
+        ),
     )
 
 

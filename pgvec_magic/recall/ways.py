@@ -13,7 +13,8 @@ from ..db import Database
 from ..errors import QueryError, UsageError, did_you_mean
 from ..plan import Plan
 from ..query import Query, Search, build, choose_scan
-from ..query.scan import EF_SEARCH, MAX_EF_SEARCH, coarse_rows, takes_all_found
+from ..query.coarse import MAX_EF_SEARCH, coarse_rows, takes_all_found
+from ..query.scan import EF_SEARCH
 from ..query.target import SIGNS_ONLY, Target
 
 # pgvector's settings by access method; the largest value makes the planner think little of such an index, which keeps

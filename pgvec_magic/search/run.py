@@ -11,7 +11,7 @@ from ..db import Database, Rows
 from ..errors import QueryError, UsageError, did_you_mean
 from ..query import Query, Scan, Search, build, choose_scan, keyword
 from ..query.target import Target, find_target
-from . import reorder, rerank
+from . import costs, reorder, rerank
 from .notes import notes
 from .result import Found, Result
 from .settling import settled
@@ -142,12 +142,14 @@ def _scan(db: Database, search: Search, target: Target, able: catalog.Capabiliti
         rows=target.table.rows,
         others=[other for other in others if other is not None],
         guarded=guarded,
+        walk_cost=costs.walk_cost(db, target),
     )
 
 
 def _run(db: Database, found: Found, vector: object) -> Result:
     query = build(found.search, found.target, found.scan, vector)
     rows = db.run(query)
+    costs.observe(db, found, rows.seconds)
     found = _with_words(db, Found(found.search, found.target, found.scan), rows)
     columns = (*found.target.columns, *(found.target.names[ours] for ours in found.ours))
     values = [_row(found, row) for row in rows.rows]

@@ -275,6 +275,8 @@ def test_bits_do_not_serve_l2_and_that_is_said(there: Database) -> None:
     assert scanned(found) == set()
     assert "bits_idx is no use by l2: it has the sign of each number alone" in said(found)
     assert "no use" not in said(search(there, "bits", vector=QUERIES[0], metric="l2", exact=True))
+    assert "bits tell directions, not lengths" in said(search(there, "bits", vector=QUERIES[0], metric="ip"))
+    assert "bits tell directions" not in said(search(there, "bits", vector=QUERIES[0]))
     with pytest.raises(UsageError, match="bits_idx does not serve l2: it has the sign"):
         recall(there, "bits", metric="l2", index="bits_idx")
 
@@ -450,9 +452,14 @@ def test_a_statement_that_does_not_repeat_the_expression_is_told_so(there: Datab
         assert rule in [finding.rule for finding in found]
 
 
-def test_duplicates_are_not_looked_for_by_such_an_index(there: Database) -> None:
-    found = duplicates(there, "bits", where="id < 500", max_distance=0.01)
+def test_duplicates_are_not_looked_for_by_such_an_index(
+    there: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pgvec_magic.dedupe.verb.EXACT_ROWS", 100)
+    found = duplicates(there, "bits", where="id < 300", max_distance=0.01)
+    assert "An index makes it much less: CREATE INDEX ON bits USING hnsw" in capsys.readouterr().out
     assert "by the index" not in repr(found)
+    assert "by the index every_plain" in repr(duplicates(there, "every", max_distance=0.001))
 
 
 def test_the_metric_of_another_index_on_the_column_is_not_that_of_bits(there: Database) -> None:

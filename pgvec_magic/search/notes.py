@@ -20,7 +20,7 @@ def notes(found: Found, notices: Iterable[str], undefined: int) -> tuple[str, ..
     if undefined:
         rows = "1 row has" if undefined == 1 else f"{undefined:,} rows have"
         said.append(f"{rows} a vector of zeros, to which there is no cosine distance: last, without a number")
-    said += _unused(found)
+    said += [*_unused(found), *_by_bits(found)]
     if found.target.text is not None:
         said += [*_cut(found), *_phrase(found), *_words(found), *_unindexed(found)]
     return tuple(said)
@@ -50,6 +50,16 @@ def _unused(found: Found) -> list[str]:
             why = "Postgres does not take it for this" if search.where else "it is no use without that filter"
             said.append(f"{index.name} has the rows WHERE {index.where} alone: {why}")
     return said
+
+
+def _by_bits(found: Found) -> list[str]:
+    """Say what inner products by bits rest on."""
+    source = found.target.vectors
+    if source is None or source.metric.name != "ip" or found.scan.read is None or source.indexes[0].form != "binary":
+        return []
+    return [
+        "bits tell directions, not lengths: by ip that finds the nearest of vectors of one length (normalised) only"
+    ]
 
 
 def _cut(found: Found) -> list[str]:

@@ -281,7 +281,8 @@ def _by_index(found: Found) -> list[str]:
     if read is None:
         return said
     by = {"binary": "the bits that differ", "subvector": f"the first {index.dimensions} dimensions"}
-    order = f"{read:,} candidates in the order of {index.name} ({by.get(index.form, index.form)})"
+    names = " or ".join(other.name for other in source.indexes if other.where == index.where)
+    order = f"{read:,} candidates in the order of {names} ({by.get(index.form, index.form)})"
     return [*said, f"{order}, re-ranked on the full vectors"]
 
 

@@ -29,6 +29,7 @@ VRECALL = Magic(
         column("--column", "column", "the vector column"),
         choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's index"),
         number("--target", "target", "the recall to reach (0.95)", "R"),
+        flag("--cold", "cold", "also measure searches that find nothing of the index in Postgres' memory"),
         choice(
             "--apply",
             "apply",
@@ -75,12 +76,10 @@ VINDEX = Magic(
     ),
     (
         "%vindex docs",
-        "%vindex advise docs",
         "%vindex compare docs --sample 10000",
         "%vindex build docs",
-        "%vindex build docs --method ivfflat --lists 100 --metric l2",
+        "%vindex build docs --method ivfflat --lists 100 --metric l2 --background -o build",
         '%vindex build docs --as halfvec --concurrently --where "tenant = 3" --name docs_tenant_3',
-        "%vindex build docs --background -o build",
         "%vindex reindex docs --name docs_embedding_idx",
         "%vindex drop docs --name docs_embedding_idx",
     ),

@@ -11,6 +11,7 @@ from ..catalog import TableInfo
 from ..db import Database
 from ..errors import UsageError, did_you_mean
 from . import applying
+from .cold import Cold
 from .point import Point
 from .ways import NOT_MEASURED
 
@@ -28,7 +29,8 @@ class RecallCurve:
     """What share of the true nearest ``k`` rows an index finds, and how fast, for each value of its setting.
 
     ``points`` come by index and value, ``queries`` is how many were asked and ``asked`` which, ``rows`` how many rows
-    the truth was taken from, ``today`` each index's value that searches use now, ``target`` the recall that is wanted.
+    the truth was taken from, ``today`` each index's value that searches use now, ``target`` the recall that is wanted,
+    ``cold`` what searches take that find nothing in Postgres' memory, where that was asked for.
     """
 
     db: Database
@@ -44,6 +46,7 @@ class RecallCurve:
     today: Mapping[str, int]
     target: float | None
     seconds: float
+    cold: tuple[Cold, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 TARGET = 0.95
 # Times within this factor are the same.
 _SAME = 1.25
-_NOW, _REACHED, _GROWN = "recall now", f"for {TARGET:g}", "+ 50 %"
+# A setting stands behind a recall, and before the time that it takes.
+_NOW, _REACHED, _GROWN = "recall (now)", f"for {TARGET:g}", "+ 50 %"
 _COLUMNS = ("index", "build s", "memory", "size", _NOW, "p50 ms", "p95 ms", _REACHED, _GROWN, "rebuilt")
 
 
@@ -153,6 +154,7 @@ class Trial:
 
     def _said(self) -> Iterator[str]:
         yield self.verdict
+        yield "beside recall and times stands the setting: ef_search of HNSW, probes of IVFFlat; now is today's"
         yield (
             f"built of {self._built_of:,} rows by one process; then the other {self.rows - self._built_of:,} came"
             f" ({_GROWN}), then REINDEX (rebuilt)"
@@ -173,10 +175,10 @@ def _row(each: Outcome) -> tuple[object, ...]:
         f"{each.build_seconds:.2f}",
         render.bytes_text(each.memory),
         render.bytes_text(each.bytes),
-        f"{each.today.recall:.3f} ({each.today.name})",
+        f"{each.today.recall:.3f} ({each.today.value})",
         f"{1000 * each.today.p50:.2f}",
         f"{1000 * each.today.p95:.2f}",
-        f"{lowest.name}: {1000 * lowest.p50:.2f} ms" if lowest else "none",
+        f"{lowest.value}: {1000 * lowest.p50:.2f} ms" if lowest else "none",
         f"{each.grown.recall:.3f}",
         f"{each.rebuilt.recall:.3f}",
     )

@@ -212,6 +212,20 @@ def test_a_graph_grows_with_n_log_n_and_few_lists_with_the_rows() -> None:
     assert scaled(one, Rows((), [], seconds=1.0), 1_000, 900) == 1.0
 
 
+def test_a_graph_that_no_memory_holds_is_told(docs: Database) -> None:
+    small = facts(docs, **LARGE | {"server": Server(GIB // 8, 16 * GIB, GIB // 16, machine=GIB // 2)})
+    assert "than half of this machine's 512 MB, and spills" in suggestions(small, 1.0, 10)[0].why
+    large = facts(docs, **LARGE | {"server": Server(GIB // 8, 16 * GIB, GIB // 16, machine=16 * GIB)})
+    assert "spills" not in suggestions(large, 1.0, 10)[0].why
+
+
+def test_in_an_open_transaction_nothing_is_built(docs: Database) -> None:
+    docs.run(Query("BEGIN"))
+    advice = advise(docs, "docs")
+    assert any("were not measured: a transaction is open" in note for note in advice.notes)
+    docs.run(Query("ROLLBACK"))
+
+
 def test_a_read_only_connection_gets_advice_without_times(docs: Database, dsn: str) -> None:
     with contextlib.closing(connect(dsn, name="reader", readonly=True)) as reader:
         advice = advise(reader, "docs")
@@ -376,8 +390,31 @@ def test_a_partitioned_table_and_odd_names(db: Database) -> None:
     assert any("is partitioned" in note for note in advice.notes)
     (graph,) = [each for each in advice if each.title == "HNSW"]
     assert graph.seconds is not None
+    assert graph.line == ""  # the column's name has a quote
     db.run(Query(graph.sql.replace("%", "%%")))
     assert [each.exists for each in advise(db, "My Shop.a % b") if each.title == "HNSW"] == [True]
+
+
+def test_a_line_has_names_with_spaces_in_quotes(ip: InteractiveShell, db: Database) -> None:
+    for statement in (
+        "DROP EXTENSION vector",
+        "CREATE SCHEMA ext",
+        "CREATE EXTENSION vector SCHEMA ext",
+        'CREATE TABLE "my docs" (tenant text, "the vector" ext.vector(8), other ext.vector(8))',
+        "INSERT INTO \"my docs\" SELECT 'an acme', ARRAY[i, 2, 3, 4, 5, 6, 7, 8]::ext.vector"
+        " FROM generate_series(1, 90) AS i",
+    ):
+        db.run(Query(statement))
+    ip.run("%load_ext pgvec_magic")
+    known = read(db, "my docs", "the vector", None)
+    seen = Workload(filters=(Filter("tenant", "equal", 9),))
+    spread = {"tenant": Spread(4, 0.0, (("an acme", 0.25),))}
+    for each in suggestions(replace(known, **LARGE, workload=seen, spread=spread), 1.0, 10):
+        if each.spec and each.spec.method == "hnsw":
+            assert (
+                ip.run(each.line).sql.replace("\n", " ").endswith(each.sql.partition(" USING ")[2].replace("\n", " "))
+            )
+    assert all(each.seconds for each in advise(db, "my docs", "the vector") if each.spec)
 
 
 def test_a_role_without_rights_gets_advice_and_a_word(docs: Database, dsn: str) -> None:

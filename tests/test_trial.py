@@ -168,6 +168,13 @@ def test_names_that_need_quotes_rows_without_vectors_and_vectors_of_zeros(db: Da
     assert found.column == 'the "vec"'
 
 
+def test_pgvector_off_the_search_path_is_named(db: Database) -> None:
+    for statement in ("DROP EXTENSION vector", "CREATE SCHEMA ext", "CREATE EXTENSION vector SCHEMA ext"):
+        db.run(Query(statement))
+    fill(db, 500, VECTOR.replace("::vector", "::ext.vector"), "ext.vector(16)")
+    assert [each.name for each in trial(db, "docs", sample=400, queries=20).outcomes] == ["HNSW", "HNSW on halfvec"]
+
+
 def test_the_magic_shows_it_and_an_interrupt_leaves_nothing(
     ip: InteractiveShell, docs: Database, raw: connection
 ) -> None:

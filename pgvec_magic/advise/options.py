@@ -193,7 +193,14 @@ def _bare(where: str | None) -> str | None:
 
 
 def _fits(facts: Facts, spec: IndexSpec) -> str:
-    """Where an index of this size will lie."""
+    """Where an index of this size will lie, and whether its build finds the memory."""
+    needed, machine = build_memory(spec, facts.rows, non_zero=facts.non_zero, pages=facts.pages), facts.server.machine
+    spills = machine is not None and needed > machine // 2 and spec.method == "hnsw"
+    beyond = f"; its build wants more memory than half of this machine's {bytes_text(machine or 0)}, and spills"
+    return _place(facts, spec) + beyond * spills
+
+
+def _place(facts: Facts, spec: IndexSpec) -> str:
     size, server = index_bytes(spec, facts.rows, facts.non_zero), facts.server
     if size <= server.buffers:
         return f"fits into shared_buffers ({bytes_text(server.buffers)})"
@@ -205,14 +212,19 @@ def _fits(facts: Facts, spec: IndexSpec) -> str:
 
 
 def line(spec: IndexSpec, facts: Facts) -> str:
-    """Return the line of ``%vindex`` that builds it."""
-    words = [f"%vindex build {facts.table.label}"]
+    """Return the line of ``%vindex`` that builds it; nothing where a name or value has a ``"``, which no line takes."""
+    words = [f"%vindex build {_word(facts.table.label)}"]
     if len(facts.table.vectors) + len(facts.table.bits) > 1:
-        words.append(f"--column {spec.column}")
+        words.append(f"--column {_word(spec.column)}")
     words += [f"--as {spec.form}"] if spec.form != "vector" else []
     words += [f"--keep {spec.kept}"] if spec.kept else []
     words += [f"--method ivfflat --lists {spec.lists}"] if spec.method == "ivfflat" else []
     told = {made.metric for made, _ in facts.made if made.column == spec.column} or {metrics.usual(spec.type)}
     words += [f"--metric {spec.metric}"] if spec.form != "binary" and told != {spec.metric} else []
-    words += [f'--where "{spec.where}"'] if spec.where else []
-    return " ".join(words)
+    words += [f"--where {_word(spec.where)}"] if spec.where else []
+    is_written = not any('"' in text for text in (facts.table.label, spec.column, spec.where or ""))
+    return " ".join(words) if is_written else ""
+
+
+def _word(text: str) -> str:
+    return f'"{text}"' if " " in text else text

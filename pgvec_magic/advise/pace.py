@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from ..db import Database, Rows
-from ..errors import QueryError
+from ..errors import QueryError, UsageError
 from ..index import IndexSpec
 from ..query import Query
 from ..query.target import ident
@@ -59,6 +59,8 @@ def build_seconds(
     ]
     try:
         copied, *built = db.rehearse(steps)
+    except UsageError as error:  # somebody's transaction is open
+        return [], f"build times were not measured: {error.message}"
     except QueryError as error:
         if error.sqlstate == _TIMED_OUT:
             return [], f"building a sample of {sample:,} rows took longer than {PATIENCE_SECONDS:g} s"
@@ -85,7 +87,7 @@ def scaled(spec: IndexSpec, took: Rows, sample: int, rows: int) -> float | None:
 def _copied(facts: Facts, sample: int) -> str:
     """Pages at random, a few more than needed; a table that is not much larger is taken from its beginning."""
     column, share = ident(facts.column.name), 150 * sample / max(facts.rows, 1)
-    drawn = f" TABLESAMPLE SYSTEM ({share:.4f})" if share < 50 else ""
+    drawn = f" TABLESAMPLE SYSTEM ({share:.4f})" if share < 10 else ""
     select = f"SELECT {column} FROM {relation(facts.table)}{drawn} WHERE {column} IS NOT NULL LIMIT {sample}"
     return f"CREATE TEMPORARY TABLE {_TABLE} ON COMMIT DROP AS {select}"
 

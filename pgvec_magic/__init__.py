@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .panels import panel
     from .recall import RecallCurve, recall
     from .search import Explanation, Result, explain, read_plan, search, sql
+    from .trial import Trial, trial
 
 __all__ = [
     "Advice",
@@ -41,6 +42,7 @@ __all__ = [
     "Proof",
     "RecallCurve",
     "Result",
+    "Trial",
     "advise",
     "build",
     "compare",
@@ -59,6 +61,7 @@ __all__ = [
     "sql",
     "table",
     "tables",
+    "trial",
 ]
 
 _MODULES = MappingProxyType(
@@ -75,6 +78,7 @@ _MODULES = MappingProxyType(
         "Proof": "compare",
         "RecallCurve": "recall",
         "Result": "search",
+        "Trial": "trial",
         "advise": "advise",
         "compare": "compare",
         "build": "build",
@@ -92,6 +96,7 @@ _MODULES = MappingProxyType(
         "sql": "search",
         "table": "catalog",
         "tables": "overview",
+        "trial": "trial",
     }
 )
 

@@ -141,7 +141,9 @@ def _unguarded(db: Database) -> Iterator[str]:
 
 
 def _row(info: TableInfo, vector: VectorColumn) -> Row:
-    indexes = [f"{i.method} {i.metric or ''}{_invalid(i.valid)}" for i in info.indexes if i.column == vector.name]
+    indexes = [
+        f"{i.method} {i.metric or ''}{_form(i)}{_invalid(i.valid)}" for i in info.indexes if i.column == vector.name
+    ]
     texts = [source.language for source in info.texts if source.indexed]
     return (
         info.sql_name,
@@ -175,8 +177,15 @@ def _described(index: VectorIndex) -> str:
     options = f" with {', '.join(index.options)}" if index.options else ""
     where = f" where {index.where}" if index.where else ""
     metric = f" by {index.metric}" if index.metric else ""
-    on = index.column or "an expression"
-    return f"{index.method} on {on}{metric}{options}{where}, {render.bytes_text(index.bytes)}{_invalid(index.valid)}"
+    on, size = index.column or "an expression", render.bytes_text(index.bytes)
+    return f"{index.method} on {on}{_form(index)}{metric}{options}{where}, {size}{_invalid(index.valid)}"
+
+
+def _form(index: VectorIndex) -> str:
+    """How the vectors stand in an index, where that is not as they are."""
+    if index.form == "subvector":
+        return f" as the first {index.dimensions} dimensions"
+    return "" if index.form == "vector" else f" as {index.form}"
 
 
 def _type(vector: VectorColumn) -> str:

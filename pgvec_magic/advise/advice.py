@@ -82,7 +82,8 @@ class Advice:
             f"{self.rows:,} vectors of {self.dimensions:,} dimensions ({self.type}, {self.metric})",
         )
         best = self.recommended
-        take = f"take: {best.title}{' (it is there)' * best.exists}{f'. {best.line} builds it' if best.line else ''}"
+        how = "it is there" if best.exists else f"{best.line} builds it" if best.line else ""
+        take = "; ".join(filter(None, [f"take {best.title}: {best.why}", how]))
         grids = [render.Grid(columns, [_row(each) for each in self.suggestions], caption, (take, *self.notes))]
         if self.filters:
             rows = [(each.title, each.why, each.sql) for each in self.filters]

@@ -18,7 +18,6 @@ from .workload import Workload, workload
 
 # A table of fewer rows is counted, of a larger one the planner's estimate is taken.
 _COUNTED, _PATIENCE_MS = 100_000, 3_000
-_SAMPLED = 10_000
 _SERVER = """
 SELECT pg_size_bytes(current_setting('shared_buffers')), pg_size_bytes(current_setting('effective_cache_size')),
   pg_size_bytes(current_setting('maintenance_work_mem')), inet_server_addr() IS NULL"""
@@ -146,7 +145,7 @@ def read(db: Database, name: str, column: str | None, metric: str | None) -> Fac
         frozenset((method, first) for method, first in db.run(Query(_PLAIN, here, reads=True)).rows),
         _made(info),
         workload(db, info, found.name),
-        _non_zero(db, info, found) if found.type == "sparsevec" else None,
+        catalog.non_zero(db, info.schema, info.name, found.name) if found.type == "sparsevec" else None,
     )
 
 
@@ -192,14 +191,6 @@ def _made(info: TableInfo) -> tuple[tuple[IndexSpec, VectorIndex], ...]:
         except UsageError:  # of another extension, or over an expression of somebody's own
             continue
     return tuple(made)
-
-
-def _non_zero(db: Database, info: TableInfo, column: VectorColumn) -> float | None:
-    name = ident(column.name)
-    some = f"SELECT {name} AS v FROM {relation(info)} WHERE {name} IS NOT NULL LIMIT {_SAMPLED}"
-    sql = f"SELECT avg((pg_column_size(v) - 16) / 8.0)::float8 FROM (\n{some}\n) AS some"
-    found: float | None = db.run(Query(sql, reads=True)).rows[0][0]
-    return found
 
 
 def relation(info: TableInfo) -> str:

@@ -35,6 +35,12 @@ def suggestions(facts: Facts, exact: float | None, k: int) -> list[Suggestion]:
     return [dataclasses.replace(best, recommended=True), *sorted(rest, key=lambda each: each.spec is None)]
 
 
+def kinds(facts: Facts) -> list[tuple[str, IndexSpec]]:
+    """Return the kinds of index that the whole column can have, by name: those that compete with one another."""
+    found = [(each.title, each.spec) for each in _indexes(facts)]
+    return [(title, spec) for title, spec in found if spec and not spec.where and spec.form != "subvector"]
+
+
 def _best(found: list[Suggestion], facts: Facts, exact: float | None) -> Suggestion:
     """The index that keeps most of the vectors and stays in memory; where there is one that does, that one."""
     none, *indexes = found
@@ -96,7 +102,7 @@ def _smaller(facts: Facts, base: IndexSpec) -> Iterator[Suggestion]:
         model = facts.column.embedder
         known = model and any(name in model for name in _MATRYOSHKA)
         trained = f"{model} is trained so that they stand alone" if known else "only for a model trained for it"
-        if known or size > metrics.MOST_INDEXED["vector"]:
+        if known or size > metrics.MOST_INDEXED[facts.column.type]:
             first = _form(base, "subvector", facts.metric, kept=_KEPT)
             why = f"the first {_KEPT} dimensions of {size:,} ({trained}), re-ranked by the whole vectors"
             yield _sized("HNSW on a subvector", f"{_fits(facts, first)}; {why}", first, facts)
@@ -187,7 +193,14 @@ def _bare(where: str | None) -> str | None:
 
 
 def _fits(facts: Facts, spec: IndexSpec) -> str:
-    """Where an index of this size will lie."""
+    """Where an index of this size will lie, and whether its build finds the memory."""
+    needed, machine = build_memory(spec, facts.rows, non_zero=facts.non_zero, pages=facts.pages), facts.server.machine
+    spills = machine is not None and needed > machine // 2 and spec.method == "hnsw"
+    beyond = f"; its build wants more memory than half of this machine's {bytes_text(machine or 0)}, and spills"
+    return _place(facts, spec) + beyond * spills
+
+
+def _place(facts: Facts, spec: IndexSpec) -> str:
     size, server = index_bytes(spec, facts.rows, facts.non_zero), facts.server
     if size <= server.buffers:
         return f"fits into shared_buffers ({bytes_text(server.buffers)})"
@@ -199,13 +212,19 @@ def _fits(facts: Facts, spec: IndexSpec) -> str:
 
 
 def line(spec: IndexSpec, facts: Facts) -> str:
-    """Return the line of ``%vindex`` that builds it."""
-    words = [f"%vindex build {facts.table.label}"]
+    """Return the line of ``%vindex`` that builds it; nothing where a name or value has a ``"``, which no line takes."""
+    words = [f"%vindex build {_word(facts.table.label)}"]
     if len(facts.table.vectors) + len(facts.table.bits) > 1:
-        words.append(f"--column {spec.column}")
+        words.append(f"--column {_word(spec.column)}")
     words += [f"--as {spec.form}"] if spec.form != "vector" else []
     words += [f"--keep {spec.kept}"] if spec.kept else []
     words += [f"--method ivfflat --lists {spec.lists}"] if spec.method == "ivfflat" else []
-    words += [f"--metric {spec.metric}"] if spec.form != "binary" else []
-    words += [f'--where "{spec.where}"'] if spec.where else []
-    return " ".join(words)
+    told = {made.metric for made, _ in facts.made if made.column == spec.column} or {metrics.usual(spec.type)}
+    words += [f"--metric {spec.metric}"] if spec.form != "binary" and told != {spec.metric} else []
+    words += [f"--where {_word(spec.where)}"] if spec.where else []
+    is_written = not any('"' in text for text in (facts.table.label, spec.column, spec.where or ""))
+    return " ".join(words) if is_written else ""
+
+
+def _word(text: str) -> str:
+    return f'"{text}"' if " " in text else text

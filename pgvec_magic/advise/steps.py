@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 # How far past the table's own place the picture goes.
 _ROOM = 1.25
 _LEAST = 1_024
+# Rows that are packed for a step, which is drawn and not read to the byte: as many as all would take a second.
+_PACKED = 2_000
+# At how many places the size is looked at within a step, where it has so many.
+_WITHIN = 6
 
 
 def staircase(table: str, kind: str, dimensions: int, rows: int) -> go.Figure:
@@ -24,23 +28,27 @@ def staircase(table: str, kind: str, dimensions: int, rows: int) -> go.Figure:
     stairs = [stair(each, rows, min(most, metric.MOST_INDEXED[each])) for each in kinds]
     here = next((at for at in zip(stairs, kinds, strict=True) if dimensions <= metric.MOST_INDEXED[at[1]]), None)
     mark = (dimensions, _bytes(here[1], rows, dimensions), here[1]) if here else None
-    title = f"the index of {table}: {rows:,} rows by the dimensions of their vectors (HNSW, m = 16)"
-    return figures.staircase(stairs, mark, title=title)
+    title = f"the index of {table}: {rows:,} rows by the size of their vectors (HNSW, m = 16)"
+    what = "numbers that are not zero" if kind == "sparsevec" else "dimensions"
+    return figures.staircase(stairs, mark, title=title, what=what)
 
 
 def stair(kind: str, rows: int, most: int) -> figures.Stair:
-    """Return the steps of one type up to ``most`` dimensions: where each ends, its bytes, and how many rows a page has.
-
-    Between two steps the layers above the lowest change the size a little; each is given the size at its end.
-    """
-    steps: list[tuple[int, int, float]] = []
+    """Return the steps of one type up to ``most`` dimensions; of a step the rows that a page holds are the same."""
+    steps: list[tuple[list[tuple[int, float]], float]] = []
     first = 1
     while first <= most:
         held = per_page(_spec(kind, first))
         last = _last(lambda at, held=held: per_page(_spec(kind, at)) == held, first, most)  # type: ignore[misc]
-        steps.append((last, _bytes(kind, rows, last), held))
+        places = range(first, last + 1, max((last - first) // _WITHIN, 1))
+        steps.append(([(at, _about(kind, rows, at)) for at in dict.fromkeys((*places, last))], held))
         first = last + 1
     return figures.Stair(kind, steps)
+
+
+def _about(kind: str, rows: int, dimensions: int) -> float:
+    packed = min(rows, _PACKED)
+    return _bytes(kind, packed, dimensions) * rows / max(packed, 1)
 
 
 def _last(holds: Callable[[int], bool], low: int, high: int) -> int:

@@ -19,11 +19,13 @@ _EXTENSION = """
 SELECT quote_ident(n.nspname), pg_has_role('pg_read_all_stats', 'USAGE')
 FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
 WHERE e.extname = 'pg_stat_statements'"""
+# By which a statement that measures is known from those that search.
+OURS = "/* pgvec_magic measures */"
 _STATEMENTS = """
 SELECT s.query, s.calls, s.rows, s.total_exec_time / 1000
 FROM {schema}.pg_stat_statements AS s JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid
 WHERE d.datname = current_database() AND position(%(name)s IN s.query) > 0 AND s.query ~ '<[-#=+~%%]>'
-  AND s.query !~* '^\\s*(EXPLAIN|COPY|CREATE)'
+  AND s.query !~* '^\\s*(EXPLAIN|COPY|CREATE)' AND position(%(ours)s IN s.query) = 0
 ORDER BY s.calls DESC LIMIT 200"""
 # The library is not loaded, or the view is not for this role.
 _NOT_FOR_US = ("55000", "42501")
@@ -105,10 +107,9 @@ def _statements(db: Database, table: TableInfo) -> tuple[Sequence[tuple[str, int
     if not found:
         return (), ("pg_stat_statements is not installed in this database: what is asked of it is not known",)
     schema, sees_all = found[0]
+    asked = _STATEMENTS.format(schema=schema.replace("%", "%%"))
     try:
-        rows = db.run(
-            Query(_STATEMENTS.format(schema=schema.replace("%", "%%")), {"name": table.name}, reads=True)
-        ).rows
+        rows = db.run(Query(asked, {"name": table.name, "ours": OURS}, reads=True)).rows
     except QueryError as error:
         if error.sqlstate not in _NOT_FOR_US:
             raise

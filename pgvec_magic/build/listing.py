@@ -45,12 +45,13 @@ class Indexes:
 
     def grid(self) -> render.Grid:
         """Return what is shown."""
-        columns = ("name", "method", "metric", "options", "only where", "size", "state")
+        columns = ("name", "method", "metric", "as", "options", "only where", "size", "state")
         rows = [
             (
                 index.name,
                 index.method,
                 index.metric or "",
+                index.form if index.dimensions is None else f"{index.form}({index.dimensions})",
                 ", ".join(index.options),
                 index.where or "",
                 shown(index.bytes),

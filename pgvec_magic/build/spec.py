@@ -55,5 +55,5 @@ def _column(info: TableInfo, name: str | None) -> VectorColumn:
 def _metric(info: TableInfo, column: VectorColumn, form: str) -> str:
     if form == "binary":
         return "hamming"
-    told = [index.metric for index in info.indexes if index.column == column.name and index.metric]
+    told = [metric for index in info.indexes if index.column == column.name and (metric := index.column_metric)]
     return told[0] if told else metrics.usual(column.type)

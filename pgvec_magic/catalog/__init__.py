@@ -8,6 +8,7 @@ from .norms import Norms
 from .policies import unguarded
 from .read import Capabilities, capabilities, changed, forget, matching_rows, table, tables
 from .remember import remember_embedder
+from .sparse import non_zero
 from .table import Column, TableInfo, TextSource, VectorColumn, VectorIndex
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "fingerprint_told",
     "forget",
     "matching_rows",
+    "non_zero",
     "past_filters",
     "past_searches",
     "remember_embedder",

@@ -29,6 +29,7 @@ VRECALL = Magic(
         column("--column", "column", "the vector column"),
         choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's index"),
         number("--target", "target", "the recall to reach (0.95)", "R"),
+        flag("--cold", "cold", "also measure searches that find nothing of the index in Postgres' memory"),
         choice(
             "--apply",
             "apply",
@@ -49,9 +50,9 @@ VRECALL = Magic(
 INDEX_WORDS = ("list", "advise", "build", "compare", "reindex", "drop")
 VINDEX = Magic(
     "vindex",
-    "Work on the vector indexes of a table: list them, ask which it wants (advise), build one, measure the kinds side by "
-    "side on a copy (compare), rebuild one while it is used, or drop one. Without a word: list and advise. A build shows "
-    "its progress, and an interrupt cancels it on the server.",
+    "Work on the vector indexes of a table: list them, ask which it wants (advise), build one, measure the kinds side "
+    "by side on a copy (compare), rebuild one while it is used, or drop one. Without a word: list and advise. A build "
+    "shows its progress, and an interrupt cancels it on the server.",
     (Option("WORD", "word", "WORD", "what to do", choices=INDEX_WORDS, open=True), TABLE),
     1,
     (
@@ -75,12 +76,10 @@ VINDEX = Magic(
     ),
     (
         "%vindex docs",
-        "%vindex advise docs",
         "%vindex compare docs --sample 10000",
         "%vindex build docs",
-        "%vindex build docs --method ivfflat --lists 100 --metric l2",
+        "%vindex build docs --method ivfflat --lists 100 --metric l2 --background -o build",
         '%vindex build docs --as halfvec --concurrently --where "tenant = 3" --name docs_tenant_3',
-        "%vindex build docs --background -o build",
         "%vindex reindex docs --name docs_embedding_idx",
         "%vindex drop docs --name docs_embedding_idx",
     ),

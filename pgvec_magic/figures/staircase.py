@@ -16,30 +16,38 @@ if TYPE_CHECKING:
     from .elements import Part
 
 _COLOURS = (elements.BLUE, elements.ORANGE)
-# Steps lower than this share of the highest are too small for words.
-_LEAST_NAMED = 0.2
+# The highest steps have words, where they are at least this share of all.
+_MOST_NAMED, _LEAST_NAMED = 2, 0.05
+# Share of the width up to which the words at the table's place stand right of it: there the stairs are higher.
+_EDGE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class Stair:
-    """The steps of a type: of each its last dimension, the bytes of the index there, and how many rows a page has."""
+    """The steps of a type: of each some (dimensions, bytes) from beginning to end, and how many rows a page has.
+
+    Within a step the size grows a little, with the elements that are in more than one layer.
+    """
 
     name: str
-    steps: Sequence[tuple[int, int, float]]
+    steps: Sequence[tuple[Sequence[tuple[int, float]], float]]
 
 
-def staircase(stairs: Sequence[Stair], here: tuple[int, int, str] | None, *, title: str) -> Figure:
-    """Draw the stairs, one line a type; ``here`` is the table's own place: dimensions, bytes, and of which type."""
-    most = max(size for stair in stairs for _, size, _ in stair.steps)
+def staircase(stairs: Sequence[Stair], here: tuple[int, int, str] | None, *, title: str, what: str) -> Figure:
+    """Draw the stairs, one line a type; ``here`` is the table's own place: dimensions, bytes, and of which type.
+
+    ``what`` is counted along the picture.
+    """
+    most = max(size for stair in stairs for points, _ in stair.steps for _, size in points)
     unit, name = _unit(most)
-    widest = max(stair.steps[-1][0] for stair in stairs)
+    widest = max(stair.steps[-1][0][-1][0] for stair in stairs)
     parts = [_line(stair, at, unit) for at, stair in enumerate(stairs)]
     parts += [_place(here, unit)] if here else []
     layout: Part = elements.ranked([], title) | {
         "height": 420,
         "margin": {"l": 70, "r": 40, "t": 76, "b": 60},
         "annotations": [*_names(stairs), *_heights(stairs[0], most, unit), *_here(here, unit, widest)],
-        "xaxis": _AXIS | {"title": "dimensions", "range": [0, widest * 1.02]},
+        "xaxis": _AXIS | {"title": what, "range": [0, widest * 1.02]},
         "yaxis": _AXIS | {"title": name, "range": [0, most / unit * 1.15]},
     }
     return elements.figure(parts, layout, [title])
@@ -54,20 +62,16 @@ _AXIS: Part = {
 }
 
 
-def _unit(most: int) -> tuple[int, str]:
+def _unit(most: float) -> tuple[int, str]:
     """Return what the axis counts in: so that its numbers are short."""
     return next(((1024**power, name) for power, name in ((3, "GB"), (2, "MB"), (1, "kB")) if most >= 2 * 1024**power))
 
 
 def _line(stair: Stair, at: int, unit: int) -> Part:
-    """A step is level to its end, where the line goes straight up."""
-    starts = [1, *(last + 1 for last, _, _ in stair.steps[:-1])]
-    points = [
-        (x, size / unit, _hover(stair.name, start, last, size, held))
-        for start, (last, size, held) in zip(starts, stair.steps, strict=True)
-        for x in (start, last)
-    ]
-    xs, ys, hovers = zip(*points, strict=True)
+    """From the end of a step the line goes straight up."""
+    told = [(x, size / unit, _hover(stair.name, x, size, held)) for points, held in stair.steps for x, size in points]
+    xs, ys, hovers = zip(*told, strict=True)
+    ends = {points[-1][0] for points, _ in stair.steps}
     return {
         "type": "scatter",
         "mode": "lines",
@@ -75,12 +79,12 @@ def _line(stair: Stair, at: int, unit: int) -> Part:
         "y": list(ys),
         "line": {"color": _COLOURS[at], "width": 2},
         "hoverinfo": "text",
-        "hovertext": ["" if place % 2 else text for place, text in enumerate(hovers)],
+        "hovertext": [text if x in ends else "" for x, text in zip(xs, hovers, strict=True)],
     }
 
 
-def _hover(kind: str, first: int, last: int, size: int, held: float) -> str:
-    return f"{kind}, {first:,} to {last:,} dimensions<br>{bytes_text(size)}: {_held(held)}"
+def _hover(kind: str, dimensions: int, size: float, held: float) -> str:
+    return f"{kind}, to {dimensions:,}<br>{bytes_text(size)}: {_held(held)}"
 
 
 def _held(held: float) -> str:
@@ -106,24 +110,24 @@ def _here(here: tuple[int, int, str] | None, unit: int, widest: int) -> list[Par
         return []
     dimensions, size, kind = here
     text = f"<b>this table: {kind}({dimensions:,}), {bytes_text(size)}</b>"
-    left = dimensions > widest / 2
-    side: Part = {"xanchor": "right" if left else "left", "xshift": -10 if left else 10}
+    side = {"xanchor": "left"} if dimensions < _EDGE * widest else {}
     return [elements.words(text, dimensions, size / unit, yanchor="top", yshift=-8, **side)]
 
 
 def _names(stairs: Sequence[Stair]) -> list[Part]:
     return [
         elements.heading(
-            f'<span style="color:{_COLOURS[at]}">●</span> {stair.name}', at * 0.2, xref="paper", xanchor="left"
+            f'<span style="color:{_COLOURS[at]}">●</span> {stair.name}', 0.06 + at * 0.15, xref="paper", xanchor="left"
         )
         for at, stair in enumerate(stairs)
     ]
 
 
-def _heights(stair: Stair, most: int, unit: int) -> list[Part]:
-    """At the higher steps, the dimension from which the next one is, and what a page holds up to there."""
+def _heights(stair: Stair, most: float, unit: int) -> list[Part]:
+    """At the highest steps, the dimension from which the next one is, and what a page holds up to there."""
+    rises = [(above[0][1] - below[-1][1], below[-1], held) for (below, held), (above, _) in pairwise(stair.steps)]
+    high = sorted((rise for rise in rises if rise[0] > _LEAST_NAMED * most), reverse=True)[:_MOST_NAMED]
     return [
         elements.words(f"{last:,}: {_held(held)}", last, size / unit, xanchor="right", yanchor="bottom", yshift=2)
-        for (last, size, held), (_, above, _) in pairwise(stair.steps)
-        if above - size > _LEAST_NAMED * most or size > 2 * _LEAST_NAMED * most
+        for _, (last, size), held in high
     ]

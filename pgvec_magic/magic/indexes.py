@@ -6,6 +6,7 @@ from ..advise import advise
 from ..build import Build, build, drop, indexes, reindex, spec_for, workshop
 from ..cell import IndexRequest
 from ..db import Database
+from ..trial import trial
 from .progress import ProgressLine
 
 
@@ -16,6 +17,9 @@ def do(db: Database, asked: IndexRequest, *, in_notebook: bool) -> object:
         return workshop(db, asked.table, **options)
     if asked.word == "advise":
         return advise(db, asked.table, **options)
+    if asked.word == "compare":
+        with ProgressLine(in_notebook=in_notebook) as line:
+            return trial(db, asked.table, **options, progress=line.show)
     if asked.word == "list":
         return indexes(db, asked.table)
     if asked.word == "drop":

@@ -21,7 +21,7 @@ from pgvec_magic.catalog import table
 from pgvec_magic.db import Database
 from pgvec_magic.errors import UsageError
 from pgvec_magic.index import build_memory, index_bytes
-from pgvec_magic.panels.index import IndexPanel
+from pgvec_magic.panels.index import IndexPanel, _over
 from pgvec_magic.query import Query
 from pgvec_magic.render import bytes_text
 
@@ -189,10 +189,12 @@ def test_it_builds_beside_the_notebook_and_then_shows_report_list_and_recall(
     seen: list[tuple[float, str]] = []
     panel.work.words.observe(lambda change: seen.append((panel.work.bar.value, words(change.new))), "value")
     choose(panel, "HNSW", ef_construction=400)
+    assert panel.work.cancel.disabled
     started = time.perf_counter()
     panel.build.click()
     assert time.perf_counter() - started < 0.5
     assert panel.work.busy
+    assert not panel.work.cancel.disabled
     assert panel.work._running.layout.display is None
     assert docs.run(Query("SELECT count(*) FROM docs", reads=True)).rows == [(ROWS,)]  # the notebook goes on
     assert all(button.disabled for button in (panel.build, panel.choices.m, panel.standing.drop, panel.again))
@@ -292,6 +294,11 @@ def test_cancel_while_recall_is_measured_leaves_the_index(panel: IndexPanel, raw
     assert panel.curve is not None
 
 
+def test_the_phases_that_are_over_are_told_with_their_seconds() -> None:
+    begun = {"beginning": 0.0, "finding the lists (k-means)": 0.2, "assigning rows to lists": 3.4, "building": 9.0}
+    assert _over(begun) == "✔ finding the lists (k-means) 3.2 s · ✔ assigning rows to lists 5.6 s"
+
+
 def test_two_clicks_begin_one_build(panel: IndexPanel, raw: connection) -> None:
     choose(panel, "HNSW")
     panel.build.click()
@@ -382,6 +389,28 @@ def test_an_index_is_rebuilt_and_measured_again(docs: Database, raw: connection)
     assert "REINDEX INDEX CONCURRENTLY" in panel.report.sql
     assert ask(raw, "SELECT pg_relation_filenode('one')") != before
     assert panel.curve is not None
+
+
+@pytest.mark.parametrize(
+    ("statement", "where"),
+    [
+        ("(binary_quantize(embedding)::bit(16)) bit_hamming_ops)", ()),
+        ("(embedding::halfvec(16)) halfvec_cosine_ops)", ()),
+        ("embedding vector_cosine_ops) WHERE tenant = 1", ("(tenant = 1)",)),
+    ],
+)
+def test_an_index_of_another_form_or_of_some_rows_is_measured_as_it_is_searched(
+    docs: Database, raw: connection, statement: str, where: tuple[str, ...]
+) -> None:
+    ask(raw, f"CREATE INDEX one ON docs USING hnsw ({statement}")
+    panel = opened(docs)
+    panel.standing.measure.click()
+    assert ended(panel) == ""
+    assert panel.curve is not None
+    assert (panel.curve.indexes, panel.curve.metric, panel.curve.where) == (("one",), "cosine", where)
+    if where:
+        assert "measured with a filter" in panel.measured.best.value
+        assert panel.measured.store.disabled
 
 
 # --- what must not be seen, and where there is no kernel

@@ -157,9 +157,9 @@ class IndexPanel(widgets.VBox):  # type: ignore[misc]  # it has no types
         self.measured.clear()
         with contextlib.closing(self._db.clone(f"{self._db.name} (recall)")) as beside:
             self.work.stops_by(beside.cancel)
-            asked: dict[str, Any] = {"column": index.column, "metric": index.metric, "index": index.name}
+            asked: dict[str, Any] = {"column": index.column, "metric": index.column_metric, "where": index.where}
             try:
-                curve = recall(beside, self._table, **asked, progress=self._told)
+                curve = recall(beside, self._table, index=index.name, **asked, progress=self._told)
             except QueryError as error:
                 raise _no_more() if self.work.stopped else error from None
         self.measured.show(replace(curve, db=self._db))

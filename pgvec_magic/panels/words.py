@@ -21,11 +21,16 @@ def line(text: str, severity: str = "info", *, faint: bool = False) -> str:
     return framed(f"{mark}{said}")
 
 
+_CODE = (
+    "padding:2px 8px;border-radius:3px;background-color:rgba(128,128,128,0.15);white-space:pre-wrap;"
+    "overflow-wrap:anywhere;box-decoration-break:clone;-webkit-box-decoration-break:clone;"
+    "user-select:all;-webkit-user-select:all"
+)
+
+
 def code(text: str) -> str:
     """Return a statement that one click selects."""
-    style = "white-space:pre-wrap;overflow-wrap:anywhere;user-select:all;-webkit-user-select:all"
-    padding = "box-decoration-break:clone;-webkit-box-decoration-break:clone;padding:2px 8px;border-radius:3px;background-color:rgba(128,128,128,0.15)"
-    return f'<code style="{style};{padding}">{escape(render.clean(text))}</code>'
+    return f'<code style="{_CODE}">{escape(render.clean(text))}</code>'
 
 
 def page(value: object) -> str:

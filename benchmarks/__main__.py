@@ -18,6 +18,7 @@ MODULES = (
         "building",
         "canceling",
         "recalling",
+        "quantised",
     ),
 )
 

@@ -19,7 +19,7 @@ from .measure import check_plans, measure
 from .point import Point
 from .queries import Queries, find_queries
 from .truth import Neighbours, neighbours
-from .ways import Way, as_values, chosen, names_of, sweep, today, ways
+from .ways import Way, as_values, chosen, names_of, reranked, sweep, today, ways
 
 # Rows or searches done, how many in all, seconds so far, and which of the two are counted.
 Progress = Callable[[int, int, float, str], None]
@@ -73,7 +73,7 @@ def recall(
     read, searched = _Told(progress, "rows"), _Told(progress, "searches")
     truth = neighbours(source, asked.vectors, asked.own, k, lambda done: read(done, rows))
     points = measure(db, every, asked, truth, searched)
-    usual = [(way, names) for way, names in every if way.value == today(way.index, able)]
+    usual = [(way, names) for way, names in every if way.value == today(way.index, able, k)]
     chilled, why_not = measure_cold(db, usual, asked.vectors) if cold else ([], [])
     return RecallCurve(
         db=db,
@@ -86,7 +86,7 @@ def recall(
         asked=asked.said,
         rows=rows,
         where=search.where,
-        today={index.name: today(index, able) for index in indexes},
+        today={index.name: today(index, able, k) for index in indexes},
         target=target,
         seconds=time.perf_counter() - started,
         cold=tuple(chilled),
@@ -139,10 +139,10 @@ def _ways(
     every, notes = [], []
     for index in indexes:
         names = names_of(db, index, target)
-        values = given[index.method] or sweep(index, able, rows)
+        values = given[index.method] or sweep(index, able, rows, search.k)
         used, said = check_plans(db, ways(search, target, able, index, values, rows), names, asked.vectors[0])
         every += [(way, names) for way in used]
-        notes += said
+        notes += [*said, *reranked(index, rows)]
         if index.method == "hnsw" and values[0] < rows:
             notes.append(f"ef_search = {values[0]} gives no more rows than that: {rows} are asked for")
     return every, notes

@@ -103,6 +103,14 @@ def test_it_is_followed_to_its_end_and_its_report(docs: Database, made: IndexSpe
     assert (found.name, found.valid) == (report.index, True)
 
 
+def test_an_index_of_sparse_vectors_is_sized_by_their_numbers(db: Database) -> None:
+    db.run(Query("CREATE TABLE docs (id int PRIMARY KEY, embedding sparsevec(1000))"))
+    numbers = "('{1:' || i || ',7:1,' || 8 + i %% 900 || ':2}/1000')::sparsevec"
+    db.run(Query(f"INSERT INTO docs SELECT i, {numbers} FROM generate_series(1, 2000) AS i"))
+    report = build(db, IndexSpec(table="docs", column="embedding", type="sparsevec", dimensions=1000)).wait()
+    assert report.predicted_bytes == pytest.approx(report.bytes, rel=0.02)
+
+
 def test_its_progress_has_rows_a_rate_and_the_time_that_is_left(docs: Database) -> None:
     seen_so_far = list(build(docs, SLOW))
     counted = [progress for progress in seen_so_far if progress.total]
@@ -514,7 +522,7 @@ def test_vindex_in_the_background_gives_the_build_at_once(ip: InteractiveShell, 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("advize docs", "no word 'advize'\nthere are: build, drop, list, reindex"),
+        ("advize docs", "no word 'advize'\ndid you mean 'advise'"),
         ("build", "%vindex needs TABLE"),
         ("list docs --m 5", "%vindex list takes no --m"),
         ("drop docs", "docs has no vector index"),

@@ -37,13 +37,14 @@ class Indexes:
         return self.indexes[at]
 
     def __repr__(self) -> str:
-        return render.text(self._grid())
+        return render.text(self.grid())
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        grid = self._grid()
+        grid = self.grid()
         return {"text/html": render.html(grid), "text/plain": render.text(grid)}
 
-    def _grid(self) -> render.Grid:
+    def grid(self) -> render.Grid:
+        """Return what is shown."""
         columns = ("name", "method", "metric", "as", "options", "only where", "size", "state")
         rows = [
             (

@@ -7,10 +7,10 @@ from typing import Any
 from .. import catalog
 from .. import metric as metrics
 from ..catalog import TableInfo, VectorColumn
+from ..catalog.given import no_dimensions
 from ..db import Database
 from ..errors import UsageError
-from ..index import IndexSpec
-from .checks import no_dimensions, usual_lists
+from ..index import IndexSpec, usual_lists
 
 
 def spec_for(db: Database, table: str, column: str | None = None, **options: Any) -> IndexSpec:

@@ -20,7 +20,7 @@ from .table import TableInfo
 # silently, such as a new index, is noticed after this many seconds.
 FRESH_SECONDS = 5.0
 # What is remembered of a connection and not read from the catalog.
-_KEPT = ("embedders", "searches")
+_KEPT = ("embedders", "searches", "filters")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from ..metric import FORMS
 from .memory import build_memory, fitting_rows
 from .read import Key, read_key, read_spec
 from .size import index_bytes, per_page
-from .spec import METHODS, IndexSpec
+from .spec import METHODS, IndexSpec, usual_lists
 
 __all__ = [
     "FORMS",
@@ -17,4 +17,5 @@ __all__ = [
     "per_page",
     "read_key",
     "read_spec",
+    "usual_lists",
 ]

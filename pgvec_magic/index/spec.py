@@ -120,3 +120,8 @@ class IndexSpec:
 
     def _qualified(self, name: str) -> str:
         return f"{quote_ident(self.extension)}.{name}" if self.extension else name
+
+
+def usual_lists(rows: int) -> int:
+    """Return how many lists pgvector's README takes: a thousandth of the rows, from a million on their square root."""
+    return max(rows // 1000 if rows <= 1_000_000 else round(rows**0.5), 1)

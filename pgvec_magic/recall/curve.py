@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -87,14 +87,7 @@ class RecallCurve:
 
     def figure(self) -> go.Figure:
         """Draw recall against the time of a search, an index a line, with the intervals and today's setting marked."""
-        lines = [
-            figures.Curve(
-                index,
-                [(p.p50 * 1000, p.recall, p.low, p.high, str(p.value), _hover(p)) for p in self._of(index)],
-                next((at for at, p in enumerate(self._of(index)) if p.value == self.today[index]), None),
-            )
-            for index in self.indexes
-        ]
+        lines = [drawn(index, self._of(index), self.today[index]) for index in self.indexes]
         title = (
             f"recall@{self.k} of {self.table.label}: {self.queries:,} queries{' within the filter' * bool(self.where)}"
         )
@@ -177,6 +170,12 @@ def _row(point: Point, today: int) -> tuple[object, ...]:
         f"{point.p95 * 1000:.2f}",
         "" if point.pages is None else f"{point.pages:,.0f}",
     )
+
+
+def drawn(name: str, points: Sequence[Point], today: int) -> figures.Curve:
+    """Return an index's points as the picture takes them, with the value that is used today marked."""
+    places = [(p.p50 * 1000, p.recall, p.low, p.high, str(p.value), _hover(p)) for p in points]
+    return figures.Curve(name, places, next((at for at, p in enumerate(points) if p.value == today), None))
 
 
 def _hover(point: Point) -> str:

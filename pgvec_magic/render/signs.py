@@ -70,12 +70,15 @@ def told(drawn: str, words: str, step: int | None = None) -> str:
 
 
 def marker(at: tuple[float, float], marker: Mapping[str, Any], color: str, opacity: float) -> str:
-    """Return a dot, or a cross where plotly's symbol is one."""
+    """Return a dot, or a cross or a ring where plotly's symbol is one."""
     (x, y), half = at, marker.get("size", 6) / 2
     if marker.get("symbol", "circle").startswith("x"):
         falling = line((x - half, y - half), (x + half, y + half), color, opacity=opacity)
         return falling + line((x - half, y + half), (x + half, y - half), color, opacity=opacity)
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{half:g}" fill="{safe(color)}" opacity="{opacity:g}"/>'
+    ink = f'fill="{safe(color)}"'
+    if marker.get("symbol", "circle").endswith("-open"):
+        ink = f'fill="none" stroke="{safe(color)}" stroke-width="{marker.get("line", {}).get("width", 1):g}"'
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{half:g}" {ink} opacity="{opacity:g}"/>'
 
 
 def safe(text: str) -> str:

@@ -98,7 +98,8 @@ def _search(db: Database, wanted: Search) -> Result:
         rerank.ready(wanted.rerank)
     found, vector = _first_step(db, wanted)
     if found.target.vectors is not None and not wanted.similar_to:
-        catalog.remember_search(db, found.target.table, found.target.vectors.column.name, vector)
+        column = found.target.vectors.column.name
+        catalog.remember_search(db, found.target.table, column, vector, wanted.where)
     result = complete(_run(db, found, vector), wanted, lambda changed: _run(db, changed, vector))
     return reorder.reordered(result, wanted) if wanted.reorders else result
 

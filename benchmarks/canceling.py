@@ -15,9 +15,9 @@ from pgvec_magic.query import Query
 from .building import _fill
 from .place import database
 
-ROWS, DIMENSIONS, TRIES = 20_000, 128, 3
+ROWS, DIMENSIONS, TRIES = 6_000, 128, 3
 HNSW = IndexSpec(table="docs", column="embedding", dimensions=DIMENSIONS, metric="l2", m=32, ef_construction=200)
-LISTS = IndexSpec(table="docs", column="embedding", dimensions=DIMENSIONS, metric="l2", method="ivfflat", lists=1000)
+LISTS = IndexSpec(table="docs", column="embedding", dimensions=DIMENSIONS, metric="l2", method="ivfflat", lists=500)
 _ACTIVE = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgvec_magic build%%' AND state = 'active'"
 _INVALID = "SELECT count(*) FROM pg_index WHERE indrelid = 'docs'::regclass AND NOT indisvalid"
 _INDEXES = "SELECT count(*) FROM pg_index WHERE indrelid = 'docs'::regclass"
@@ -25,7 +25,7 @@ _CONTENT = "SELECT count(*), md5(string_agg(embedding::text, '')) FROM docs"
 KINDS: dict[str, Callable[[Database], Build]] = {
     "HNSW": lambda db: build(db, HNSW, workers=0),
     "HNSW, in parallel": lambda db: build(db, HNSW, workers=2),
-    "HNSW that spills": lambda db: build(db, HNSW, workers=0, memory="8MB"),
+    "HNSW that spills": lambda db: build(db, HNSW, workers=0, memory="4MB"),
     "HNSW, concurrently": lambda db: build(db, HNSW, concurrently=True),
     "IVFFlat": lambda db: build(db, LISTS, workers=0),
     "IVFFlat, in parallel": lambda db: build(db, LISTS, workers=2),

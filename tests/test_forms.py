@@ -197,6 +197,42 @@ def test_a_dry_run_shows_the_statement(there: Database) -> None:
     assert sent.settings == (("hnsw.ef_search", "200"),)
 
 
+def test_the_magics_build_search_measure_and_compare(ip: Any, dsn: str, raw: connection) -> None:
+    with raw.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE docs (id int PRIMARY KEY, body text, embedding vector(16)); INSERT INTO docs SELECT i,"
+            " repeat('x', 900), (SELECT array_agg(sin(i * x * x)) FROM generate_series(1, 16) AS x)::vector"
+            " FROM generate_series(1, 3000) AS i; ANALYZE docs"
+        )
+    ip.user_ns["address"] = dsn
+    ip.run("%load_ext pgvec_magic")
+    ip.run("%vconnect :address")
+    try:
+        ip.run("%vindex build docs --as subvector --keep 12")
+        found = ip.run("%vsearch docs --similar-to 7 --ef-search 100")
+        assert "200 candidates in the order of docs_embedding_subvector_idx (the first 12 dimensions)" in said(found)
+        (scan,) = [n for n in ip.run("%vsearch docs --similar-to 7 --ef-search 100 --explain").plan.nodes if n.index]
+        assert scan.index == "docs_embedding_subvector_idx"
+        assert ip.run("%vrecall docs --queries 10 --ef-search 100").indexes == ("docs_embedding_subvector_idx",)
+        ways = repr(ip.run("%vsearch docs --similar-to 7 --ef-search 100 --compare"))
+        assert "docs_embedding_s" in ways
+    finally:
+        ip.run_line_magic("unload_ext", "pgvec_magic")
+
+
+def test_vectors_of_zeros_come_last_without_a_number(db: Database, raw: connection) -> None:
+    with raw.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE docs (id int PRIMARY KEY, embedding vector(3)); INSERT INTO docs VALUES (1, '[1,2,3]'),"
+            " (2, '[0,0,0]'), (3, '[3,2,1]'), (4, NULL);"
+            "CREATE INDEX docs_bits ON docs USING hnsw ((binary_quantize(embedding)::bit(3)) bit_hamming_ops)"
+        )
+    found = search(db, "docs", vector=[1, 2, 3], strategy="ann", set={"enable_seqscan": "off"})
+    assert scanned(found) == {"docs_bits"}
+    assert found.column("id") == [1, 3, 2]
+    assert found.column("distance")[-1] is None
+
+
 # --- which of several ------------------------------------------------------------------------------------------------
 
 PLAIN = VectorIndex("plain", "embedding", "hnsw", "cosine")
@@ -414,7 +450,8 @@ def test_recall_is_measured_with_the_statement_of_searches_and_the_truth_of_full
     assert found[0] < 0.2
     assert found[-1] > 0.97
     assert curve.indexes == (f"{table}_idx",)
-    assert f"{table}_idx gives candidates, " in " ".join(repr(curve).split())
+    many = "22 candidates" if table == "halves" else "as many candidates as ef_search"
+    assert f"{table}_idx gives {many}: they are re-ranked on the full vectors" in " ".join(repr(curve).split())
     if table != "halves":
         assert found[1] < found[2]  # halves lose nearly nothing, the others much
 

@@ -208,3 +208,11 @@ def test_marked_text_is_read_as_plotly_reads_it():
         [("c ", False, None), ("d", False, "#123456"), (" ", False, None), ("e", False, None)],
     ]
     assert markup.plain("a<br>b &amp; c") == "a\nb & c"
+
+
+def test_a_ring_leaves_free_what_it_is_around():
+    curve = figures.Curve("i", [(1.0, 0.9, 0.8, 1.0, "40", "hover"), (2.0, 0.95, 0.9, 1.0, "80", "hover")], 0)
+    circles = list(drawn(figures.recall([curve], k=10, title="recall")).iter(f"{SVG}circle"))
+    rings = [circle for circle in circles if circle.get("fill") == "none"]
+    assert len(circles) == 3
+    assert [(ring.get("r"), ring.get("stroke-width")) for ring in rings] == [("9", "2")]

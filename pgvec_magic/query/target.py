@@ -28,6 +28,8 @@ _PARTS = frozenset(["candidates", "query_vector", "vector_leg", *_WORD_PARTS, "f
 _UNREADABLE = frozenset(["vector", "halfvec", "sparsevec", "tsvector"])
 # Metrics whose order bits made of vectors have nearly: for vectors of one length, as models make them, ip is cosine.
 _BY_DIRECTION = ("cosine", "ip")
+# Why they serve no other.
+SIGNS_ONLY = "it has the sign of each number alone, which tells the direction of a vector and not how long it is"
 # The type without its length: as ``bit`` it would be one bit long.
 _ANY_BITS = 'pg_catalog."bit"'
 
@@ -193,9 +195,6 @@ def _usual_metric(column: VectorColumn, indexes: Iterable[VectorIndex]) -> str:
     known = [index for index in indexes if index.column == column.name and index.column_metric]
     known.sort(key=lambda i: (not i.valid, i.where is not None, i.column_metric != "cosine", i.form != "vector"))
     return (known[0].column_metric if known else None) or metrics.usual(column.type)
-
-
-SIGNS_ONLY = "it has the sign of each number alone, which tells the direction of a vector and not how long it is"
 
 
 def serves(index: VectorIndex, column: VectorColumn, metric: Metric) -> bool:

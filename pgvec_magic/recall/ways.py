@@ -109,8 +109,9 @@ def reranked(index: VectorIndex, rows: int) -> list[str]:
     """Say of an index on an expression what is measured, where a search asks for so many ``rows``."""
     if index.form == "vector":
         return []
-    many = "as many as ef_search" if takes_all_found(index) else f"{coarse_rows(index.form, rows):,}"
-    return [f"{index.name} gives candidates, {many}, which are re-ranked on the full vectors, as the truth is"]
+    rows_read = coarse_rows(index.form, rows)
+    many = "as many candidates as ef_search" if takes_all_found(index) else f"{rows_read:,} candidates"
+    return [f"{index.name} gives {many}: they are re-ranked on the full vectors, of which the truth is too"]
 
 
 def sweep(index: VectorIndex, able: Capabilities, least: int, k: int) -> list[int]:

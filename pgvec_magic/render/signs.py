@@ -84,13 +84,13 @@ def marker(at: tuple[float, float], marker: Mapping[str, Any], color: str, opaci
     (x, y), half, symbol = at, marker.get("size", 6) / 2, marker.get("symbol", "circle")
     if symbol == "square":
         return box((x - half, y - half), (x + half, y + half), color, opacity)
-    if symbol == "circle-open":
-        ring = f'fill="none" stroke="{safe(color)}" stroke-width="{marker.get("line", {}).get("width", 1):g}"'
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{half:g}" {ring} opacity="{opacity:g}"/>'
     if symbol.startswith("x"):
         falling = line((x - half, y - half), (x + half, y + half), color, opacity=opacity)
         return falling + line((x - half, y + half), (x + half, y - half), color, opacity=opacity)
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{half:g}" fill="{safe(color)}" opacity="{opacity:g}"/>'
+    ink = f'fill="{safe(color)}"'
+    if symbol.endswith("-open"):
+        ink = f'fill="none" stroke="{safe(color)}" stroke-width="{marker.get("line", {}).get("width", 1):g}"'
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{half:g}" {ink} opacity="{opacity:g}"/>'
 
 
 def safe(text: str) -> str:

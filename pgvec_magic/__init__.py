@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .db import Database, connect, current
     from .dedupe import Groups, duplicates
     from .errors import PgvecError
+    from .health import Health, health
     from .index import IndexSpec
     from .load import LoadReport, embed_table, load
     from .overview import tables
@@ -33,6 +34,7 @@ __all__ = [
     "Database",
     "Explanation",
     "Groups",
+    "Health",
     "IndexSpec",
     "LoadReport",
     "PgvecError",
@@ -47,6 +49,7 @@ __all__ = [
     "embed_table",
     "errors",
     "explain",
+    "health",
     "load",
     "panel",
     "prove",
@@ -65,6 +68,7 @@ _MODULES = MappingProxyType(
         "Database": "db",
         "Explanation": "search",
         "Groups": "dedupe",
+        "Health": "health",
         "IndexSpec": "index",
         "LoadReport": "load",
         "PgvecError": "errors",
@@ -78,6 +82,7 @@ _MODULES = MappingProxyType(
         "duplicates": "dedupe",
         "embed_table": "load",
         "explain": "search",
+        "health": "health",
         "load": "load",
         "panel": "panels",
         "prove": "compare",

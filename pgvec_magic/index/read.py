@@ -10,10 +10,11 @@ from ..errors import UsageError
 from .spec import METHODS, IndexSpec
 
 _DEFINITION = re.compile(
-    r"USING (?P<method>\w+) \((?P<key>.+?) (?:[\w\"]+\.)?(?P<opclass>\w+_ops)\)"
+    r"USING (?P<method>\w+) \((?P<key>.+?)(?: (?:[\w\"]+\.)?(?P<opclass>\w+_ops))?\)"
     r"(?: WITH \((?P<options>[^)]*)\))?(?: WHERE (?P<where>.+))?$",
     re.DOTALL,
 )
+_DEFAULT = "vector_l2_ops"  # the only one that goes without saying, for IVFFlat
 _TYPE = r"(?:[\w\"]+\.)?(?P<kind>\w+)\((?P<size>\d+)\)"
 _CAST = re.compile(rf"\(?\((?P<of>.+)\)::{_TYPE}\)?")
 _FUNCTION = re.compile(r"(?:[\w\"]+\.)?(?P<name>binary_quantize|subvector)\((?P<column>[^,()]+)(?:, 1, \d+)?\)")
@@ -31,7 +32,11 @@ def read_spec(
     UsageError for an index of another extension, or over an expression that no ``IndexSpec`` stands for.
     """
     found = _DEFINITION.search(definition)
-    if found is None or found["method"] not in METHODS or (metric := metrics.by_opclass(found["opclass"])) is None:
+    if (
+        found is None
+        or found["method"] not in METHODS
+        or (metric := metrics.by_opclass(found["opclass"] or _DEFAULT)) is None
+    ):
         raise _unknown(definition)
     form, kept, column = _key(found["key"])
     kind, dimensions = columns.get(column, ("", None))

@@ -42,7 +42,7 @@ class Heap:
 
     ``vacuum_ms`` is the time of all ``vacuums``, None before PostgreSQL 18; ``vacuum_now`` the phase of one that runs,
     ``vacuum_seconds`` for how long where that may be seen. ``tended`` and ``scale`` are the table's own settings of
-    autovacuum.
+    autovacuum; ``counted`` and ``told`` whether the planner and the statistics know of an ANALYZE or VACUUM.
     """
 
     at: int
@@ -61,13 +61,22 @@ class Heap:
     vacuum_now: str | None
     vacuum_seconds: float | None
     counted: bool
+    told: bool
     tended: bool | None
     scale: float | None
 
     @property
     def rows(self) -> int:
-        """How many rows there are: as last written, else as last counted."""
-        return self.live or self.tuples
+        """How many rows there are, about.
+
+        Each of two counts may be too high: the planner's follows the pages, which updates and deletes leave, and that
+        of the statistics has rows twice that were analyzed before it heard of them. Statistics that began anew after
+        the table was analyzed know only the rows since.
+        """
+        planned = round(self.tuples * self.bytes / 8192 / self.pages) if self.pages else None
+        if planned is None or not self.counted:
+            return self.live
+        return min(self.live, planned) if self.told else planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +184,6 @@ class Place:
     server: Server
     vector: tuple[int, ...] | None
     pooled: bool
-    ours: frozenset[str]
     sessions: tuple[Session, ...] | str
     holders: tuple[tuple[str, float | None, str], ...]
     statements: tuple[Statement, ...] | str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import cast
@@ -20,8 +19,8 @@ from .making import dropped, rebuilt, relisted, statement
 _BLOATED, _VERY_BLOATED, _LEAST_BYTES = 1.5, 3.0, 256 * 1024
 _USED = 100  # scans of another index from which on one that has none is of no use
 _MISSES, _READS = 0.05, 1_000
-_OFF, _MANY = 4, 10_000  # as few lists as usual, of so many rows
-_FEW_IN_LIST = 50  # rows
+_OFF, _FEW_IN_LIST = 4, 50  # times as many rows in a list as usual; rows
+_FEWEST_LISTS = 5
 _CAME, _ALL_CAME, _FEWEST = 0.5, 0.9, 1_000
 _PAGE = 8192
 
@@ -219,37 +218,35 @@ def lists(table: Table, place: Place) -> Iterator[Check]:
 
 
 def _lists(table: Table, index: VectorIndex) -> Iterator[Check]:
-    usual, rows = usual_lists(table.rows), table.rows
-    spec, value = relisted(table, index), f"{index.lists:,} lists, {rows:,} rows"
-    per_list = rows / index.lists
-    is_off = per_list < _FEW_IN_LIST or (rows >= _MANY and per_list > _OFF * rows / usual)
-    if spec is not None and index.where is None and index.lists > 1 and is_off:
-        fewer = (
-            f"{index.lists / max(rows, 1):,.1f} lists a row"
-            if index.lists > rows
-            else f"{rows / index.lists:,.0f} rows a list"
-        )
-        reason = f"{fewer}: rows / 1,000 are usual, from a million on their square root, here {usual:,}"
-        texts = (statement(table, spec), dropped(table, table.info.schema, index.name))
-        state = "red" if index.lists > rows else "amber"
-        yield Check(19, index.name, state, value, reason, texts, builds=spec)
+    rows, usual = table.rows, usual_lists(table.rows)
+    each, value = rows / index.lists, f"{index.lists:,} lists, {rows:,} rows"
+    if index.where is None and index.lists > 1 and (each < _FEW_IN_LIST or each > _OFF * max(rows / usual, 1_000)):
+        yield _relisted(table, index, value, usual)
         return
     came = table.drift.get(index.name, "its table is not among the largest, which were looked at")
     if isinstance(came, str):
         yield grey(19, index.name, f"whether rows came after its lists were found is not known: {came}", value)
         return
-    looked, after = came
-    share = after / looked if looked else 0.0
-    told = f"{share:.0%} of {looked:,} rows looked at came after its lists were found"
+    share = came[1] / max(came[0], 1)
+    told = f"{share:.0%} of {came[0]:,} rows looked at came after its lists were found"
     if share < _CAME or rows < _FEWEST:
         yield Check(19, index.name, "green", value, told)
         return
-    probes = max(math.isqrt(index.lists), 1)
-    reason = (
-        f"{told}, and the lists do not follow: searches miss neighbours. Rebuild, then search {probes} lists or more"
-    )
+    reason = f"{told}, and the lists do not follow: searches miss neighbours"
     state = "red" if share >= _ALL_CAME else "amber"
     yield Check(19, index.name, state, value, reason, (rebuilt(table.info, index),))
+
+
+def _relisted(table: Table, index: VectorIndex, value: str, usual: int) -> Check:
+    rows, spec = table.rows, relisted(table, index)
+    state = "red" if index.lists > rows else "amber"
+    gone = dropped(table, table.info.schema, index.name)
+    each = f"{rows / index.lists:,.1f} rows a list: some 1,000 are usual"
+    if usual < _FEWEST_LISTS or spec is None:
+        reason = f"{each}. So few rows are read whole as fast: load the others first, then build an index"
+        return Check(19, index.name, state, value, reason, (gone,))
+    reason = f"{each}, here {usual:,} lists"
+    return Check(19, index.name, state, value, reason, (statement(table, spec), gone), builds=spec)
 
 
 def _dropped(index: Index) -> str:

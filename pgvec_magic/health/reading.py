@@ -65,7 +65,6 @@ def place(reader: Reader) -> Place:
         server,
         able.vector,
         db.pooled(),
-        frozenset(db.session),
         sessions if isinstance(sessions, str) else tuple(Session(*row) for row in sessions),
         () if isinstance(holders, str) else tuple((what, seconds, end) for what, seconds, end in holders),
         _statements(reader, server),

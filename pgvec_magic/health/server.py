@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..sqltext import quote_ident, quote_qualified
 from .check import RESTART, Check, grey
@@ -72,9 +72,8 @@ def pooler(place: Place) -> Iterator[Check]:
 
 def settings(place: Place) -> Iterator[Check]:
     """3: ef_search and its like set for a transaction, not for a session that the pooler gives to others."""
-    sticking = {name: value for name, value in place.server.sticking.items() if name not in place.ours}
-    if sticking:
-        yield _sticking(place, sticking)
+    if place.server.sticking:
+        yield _sticking(place, place.server.sticking)
     elif not place.pooled:
         yield Check(3, "", "green", "no pooler", "what a client sets stays with it")
     elif isinstance(place.statements, str):
@@ -89,7 +88,7 @@ def settings(place: Place) -> Iterator[Check]:
         yield Check(3, "", "amber", f"{plain:,} plain SETs", f"{reason}, or one value for all", (text,), RESTART)
 
 
-def _sticking(place: Place, sticking: dict[str, str]) -> Check:
+def _sticking(place: Place, sticking: Mapping[str, str]) -> Check:
     value = ", ".join(f"{name} = {held}" for name, held in sorted(sticking.items()))
     texts = tuple(f"RESET {name}" for name in sorted(sticking))
     if place.pooled:

@@ -39,6 +39,7 @@ SELECT asked.at::int AS at, c.oid::bigint AS oid, n.nspname::text AS schema, c.r
    FROM pg_catalog.pg_stat_progress_vacuum AS v JOIN pg_catalog.pg_stat_activity AS a ON a.pid = v.pid
    WHERE v.relid = c.oid LIMIT 1) AS vacuum_seconds,
   c.reltuples >= 0 AS counted,
+  coalesce(s.last_vacuum, s.last_autovacuum, s.last_analyze, s.last_autoanalyze) IS NOT NULL AS told,
   (SELECT option_value::bool FROM pg_options_to_table(c.reloptions) WHERE option_name = 'autovacuum_enabled') AS tended,
   (SELECT option_value::float8 FROM pg_options_to_table(c.reloptions)
    WHERE option_name = 'autovacuum_vacuum_scale_factor') AS scale

@@ -28,7 +28,7 @@ def dead(table: Table, place: Place) -> Iterator[Check]:
 
 def _dead(table: Table, heap: Heap, place: Place) -> Check:
     on = table.label if len(table.heaps) == 1 else f"{table.label}: {heap.name}"
-    name, share = quote_qualified(heap.schema, heap.name), heap.dead / max(heap.live + heap.dead, 1)
+    name, share = quote_qualified(heap.schema, heap.name), heap.dead / max(heap.rows + heap.dead, 1)
     value = f"{share:.0%}, {heap.dead:,} rows"
     if share >= _ACT and heap.dead >= _LEAST_DEAD:
         state = "red" if share >= _URGENT else "amber"

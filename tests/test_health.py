@@ -1,4 +1,4 @@
-"""The check-up: each sick state made for real and found by its number, mended by its own SQL; nothing said of health."""
+"""The check-up: each sick state made for real, found by number and mended by its own SQL; silence where all is well."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nbclient
+import nbformat
 import psycopg2
 import pytest
+from jupyter_client.manager import start_new_kernel
 from psycopg2.extensions import connection, make_dsn
 from test_db_link import pooled
 from test_faults import eventually
@@ -21,7 +24,7 @@ from pgvec_magic import catalog, server
 from pgvec_magic import db as dbs
 from pgvec_magic.db import Database
 from pgvec_magic.errors import UsageError
-from pgvec_magic.health import Check, Health, Mended, guide, health, indexes, reading, sessions, upkeep
+from pgvec_magic.health import Check, Health, Mended, guide, health, mend, reading, sessions, statements, upkeep
 from pgvec_magic.health.check import TITLES
 from pgvec_magic.health.server import advisories
 from pgvec_magic.query import Query
@@ -196,12 +199,18 @@ def test_1_too_many_dimensions_are_indexed_as_halfvec(
     monkeypatch.setattr(guide, "SMALL", 10)
     monkeypatch.setattr(guide, "LARGE", 10)
     ask(raw, "CREATE TABLE docs (embedding vector(2001))")
-    ask(raw, "INSERT INTO docs SELECT array_fill(i, ARRAY[2001])::vector FROM generate_series(1, 20) AS i", "ANALYZE docs")
+    ask(
+        raw,
+        "INSERT INTO docs SELECT array_fill(i, ARRAY[2001])::vector FROM generate_series(1, 20) AS i",
+        "ANALYZE docs",
+    )
     assert "halfvec_cosine_ops" in mended(db, raw, 1, "red", "as halfvec").sql
 
 
 def test_1_ivfflat_on_a_table_that_changes(db: Database, few: connection) -> None:
-    ask(few, "DROP INDEX docs_hnsw", "CREATE INDEX ON docs USING ivfflat (embedding vector_cosine_ops) WITH (lists = 3)")
+    ask(
+        few, "DROP INDEX docs_hnsw", "CREATE INDEX ON docs USING ivfflat (embedding vector_cosine_ops) WITH (lists = 3)"
+    )
     assert only(db, 1).state == "green"
     ask(few, "UPDATE docs SET embedding = embedding WHERE id <= 1000", FLUSH)
     mended(db, few, 1, "amber", "1,000 updates and deletes of 3,000 rows")
@@ -405,9 +414,9 @@ def test_14_hnsw_and_ivfflat_on_one_column(db: Database, few: connection) -> Non
 
 
 def test_15_an_index_that_has_to_be_read(db: Database, few: connection) -> None:
-    if ask(few, "SELECT count(*) FROM pg_available_extension_versions WHERE name = 'pg_buffercache' AND version >= '1.6'") == (
-        0,
-    ):
+    if ask(
+        few, "SELECT count(*) FROM pg_available_extension_versions WHERE name = 'pg_buffercache' AND version >= '1.6'"
+    ) == (0,):
         pytest.skip("pg_buffercache 1.6 empties the memory")
     assert "pg_buffercache would tell" in only(db, 15).reason
     ask(few, "CREATE EXTENSION pg_buffercache")
@@ -460,7 +469,11 @@ def test_16_to_18_other_types(db: Database, raw: connection, kind: str) -> None:
     size = {"bit": 20, "sparsevec": 3, "halfvec": 2}[kind]
     opclass = "bit_hamming_ops" if kind == "bit" else f"{kind}_ip_ops"
     ask(raw, f"CREATE TABLE docs (embedding {kind}({size}))")
-    ask(raw, f"INSERT INTO docs SELECT {value[kind]} FROM generate_series(1, 3000) AS i", "INSERT INTO docs VALUES (NULL)")
+    ask(
+        raw,
+        f"INSERT INTO docs SELECT {value[kind]} FROM generate_series(1, 3000) AS i",
+        "INSERT INTO docs VALUES (NULL)",
+    )
     ask(raw, f"CREATE INDEX ON docs USING hnsw (embedding {opclass})", "ANALYZE docs", FLUSH)
     assert sick(only(db, 16), "green").value == "1 NULL, 0 zero"
     assert only(db, 18).state == "green"
@@ -513,9 +526,7 @@ def test_19_too_many_and_too_few_lists(db: Database, docs: connection) -> None:
         ((0, 5, 1), True, 1, 1),
     ],
 )
-def test_20_what_is_known_against_a_version(
-    version: tuple[int, ...], wide: bool, grave: int, others: int
-) -> None:
+def test_20_what_is_known_against_a_version(version: tuple[int, ...], wide: bool, grave: int, others: int) -> None:
     assert tuple(map(len, advisories(version, wide))) == (grave, others)
 
 
@@ -538,9 +549,7 @@ def test_20_no_extension(db: Database, raw: connection) -> None:
     assert only(db, 20).state == "green"
 
 
-def test_22_a_slow_query_and_the_step_to_its_plan(
-    counted: str, busy: connection, ip: InteractiveShell
-) -> None:
+def test_22_a_slow_query_and_the_step_to_its_plan(counted: str, busy: connection, ip: InteractiveShell) -> None:
     ask(busy, FILL.format(rows=300))
     slow = "SELECT id, pg_sleep(0.06) FROM docs WHERE tenant = 1 AND id > 0 ORDER BY embedding <=> '{}' LIMIT 2"
     for _ in range(2):
@@ -557,7 +566,9 @@ def test_22_a_slow_query_and_the_step_to_its_plan(
     ip.run_line_magic("unload_ext", "pgvec_magic")
 
 
-def test_3_plain_set_behind_a_pooler_is_counted(counted: str, busy: connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_3_plain_set_behind_a_pooler_is_counted(
+    counted: str, busy: connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     db = dbs.connect(counted)
     monkeypatch.setattr(db, "pooled", lambda: True)
     assert only(db, 3).state == "green"
@@ -636,6 +647,29 @@ def test_24_the_time_of_vacuum(db: Database, few: connection, monkeypatch: pytes
     assert found.statements[-1] == "VACUUM public.docs"
 
 
+def test_25_inserts_that_look_through_the_whole_index_for_room(
+    counted: str, busy: connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Vectors of many numbers that come after a VACUUM has left the room of smaller ones (pgvector issue 1025)."""
+    monkeypatch.setattr(statements, "_LARGE_PAGES", 100)
+    insert = """INSERT INTO docs SELECT {} + i, (
+        SELECT ('{{' || string_agg(k || ':' || 0.5, ',' ORDER BY k) || '}}/900')::sparsevec
+        FROM (SELECT DISTINCT (random() * 898)::int + 1 AS k FROM generate_series(1, {}) WHERE i > 0) AS few)
+        FROM generate_series(1, {}) AS i"""
+    ask(busy, "DROP TABLE docs", "CREATE TABLE docs (id int PRIMARY KEY, embedding sparsevec(900))")
+    ask(busy, insert.format(0, 40, 3_000), "CREATE INDEX ON docs USING hnsw (embedding sparsevec_l2_ops) WITH (m = 2, ef_construction = 4)")
+    db = dbs.connect(counted)
+    ask(busy, "SELECT pg_stat_statements_reset()", insert.format(10_000, 40, 50))
+    before = only(db, 25)
+    ask(busy, "DELETE FROM docs WHERE id % 3 = 0", "VACUUM docs", "SELECT pg_stat_statements_reset()")
+    ask(busy, insert.format(20_000, 200, 50))
+    found = only(db, 25)
+    assert before.state == "green"
+    run(busy, sick(found, "amber", "as many pages as the index has"))
+    ask(busy, "SELECT pg_stat_statements_reset()", insert.format(30_000, 200, 50))
+    assert only(db, 25).state == "green"
+
+
 # --- who may see what, and what can be looked at
 
 
@@ -683,7 +717,11 @@ def test_a_lock_holds_nobody_up_for_long(db: Database, few: connection, other: c
 def test_hostile_names(db: Database, raw: connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guide, "SMALL", 100)
     table, column, index = '"o""dd; %s -- 50%"."we""ird; --% %(x)s"', '"em""bed%"', '"in""dex % --"'
-    ask(raw, 'CREATE SCHEMA "o""dd; %s -- 50%"', f'CREATE TABLE {table} ("tenant;%%" text, content text, {column} vector(3))')
+    ask(
+        raw,
+        'CREATE SCHEMA "o""dd; %s -- 50%"',
+        f'CREATE TABLE {table} ("tenant;%%" text, content text, {column} vector(3))',
+    )
     values = "CASE WHEN i % 2 = 0 THEN 'it''s \\%' ELSE i::text END, 'a', ARRAY[random(), random(), i]::vector"
     ask(raw, f"INSERT INTO {table} SELECT {values} FROM generate_series(1, 2000) AS i")
     ask(raw, f"UPDATE {table} SET {column} = '[0,0,0]' WHERE {column} <-> '[0,0,3]' < 3", FLUSH)
@@ -722,7 +760,7 @@ def test_a_table_without_vectors(db: Database, raw: connection) -> None:
 
 def test_a_view_names_the_table_behind_it(db: Database, few: connection) -> None:
     ask(few, "CREATE VIEW seen AS SELECT * FROM docs")
-    with pytest.raises(UsageError, match="seen is a view, which has no rows .*\n%vhealth docs"):
+    with pytest.raises(UsageError, match=r"seen is a view, which has no rows .*\n%vhealth docs"):
         health(db, "seen")
     assert {check.table for check in health(db)} == {"docs", ""}
 
@@ -763,3 +801,127 @@ def test_of_many_tables_the_vectors_of_the_largest_are_looked_at(
     states = {check.on: check.state for check in looked(db, 16, None)}
     assert states == {"docs.embedding": "green", "other.embedding": "grey"}
     assert "2 tables" in repr(health(db)).splitlines()[0]
+
+
+# --- %vhealth
+
+
+@pytest.fixture
+def shell(ip: InteractiveShell, dsn: str, few: connection) -> Iterator[InteractiveShell]:
+    """An IPython that is connected to the database of a table that VACUUM and a rebuild mend."""
+    ask(few, "DELETE FROM docs WHERE id <= 1000", FLUSH)
+    ip.run("%load_ext pgvec_magic")
+    ip.user_ns["address"] = dsn
+    ip.run("%vconnect :address --name here")
+    yield ip
+    ip.run_line_magic("unload_ext", "pgvec_magic")
+
+
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A terminal where each question is answered by the next of these."""
+    answers: list[str] = []
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True})())
+    monkeypatch.setattr("builtins.input", lambda asked: answers.pop(0))
+    return answers
+
+
+def test_the_magic_returns_the_value_and_binds_it(shell: InteractiveShell) -> None:
+    found = shell.run("%vhealth docs -o kept")
+    assert isinstance(found, Health)
+    assert shell.user_ns["kept"] is found
+    assert "VACUUM (ANALYZE) public.docs" in found.fixes
+    assert len(shell.run("%vhealth")) >= len(found)
+
+
+def test_fix_without_a_keyboard_only_shows(shell: InteractiveShell, few: connection) -> None:
+    found = shell.run("%vhealth docs --fix")
+    assert isinstance(found, Health)
+    assert "there is no keyboard here to say yes: the SQL is shown, and nothing was run" in " ".join(
+        repr(found).split()
+    )
+    assert ask(few, "SELECT n_dead_tup FROM pg_stat_user_tables") == (1_000,)
+
+
+def test_fix_on_a_read_only_connection_only_shows(shell: InteractiveShell, keyboard: list[str]) -> None:
+    shell.run("%vconnect :address --name reading --readonly")
+    assert "this connection is read-only: the SQL is shown" in repr(shell.run("%vhealth docs --fix"))
+
+
+def test_fix_runs_what_is_agreed_to_and_nothing_else(
+    shell: InteractiveShell, few: connection, keyboard: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken(few)
+    ask(few, CHANGE, CHANGE, CHANGE, FLUSH)
+    keyboard.extend(["n", "y", "yes"])
+    done = shell.run("%vhealth docs --fix")
+    assert isinstance(done, Mended)
+    outcomes = dict(done)
+    assert keyboard == []
+    assert outcomes["VACUUM (ANALYZE) public.docs"] == "not run"
+    assert outcomes["DROP INDEX CONCURRENTLY public.broken"].startswith("done in")
+    assert outcomes["REINDEX INDEX CONCURRENTLY public.docs_hnsw"].startswith("done in")
+    assert "2 of 3 statements run" in repr(done)
+    assert "red 11: valid indexes" in capsys.readouterr().out  # the check-up is shown before anything is asked
+    assert [check.number for check in shell.run("%vhealth docs") if check.state in ("red", "amber")] == [6]
+
+
+def test_of_what_failed_the_rest_is_left(db: Database, few: connection) -> None:
+    statements = ("DROP INDEX nobody", "DROP INDEX docs_hnsw")
+    sick = Check(14, "docs", "amber", "", "", statements)
+    done = dict(mend(db, Health("docs", (sick,)), lambda check, text: True, lambda begun: None))
+    assert done["DROP INDEX nobody"].startswith('failed: index "nobody" does not exist')
+    assert done["DROP INDEX docs_hnsw"] == "not run: it follows the one above"
+    assert only(db, 11).value == "2 of 2"
+
+
+def test_a_vector_index_is_built_with_its_own_settings(
+    shell: InteractiveShell, few: connection, keyboard: list[str]
+) -> None:
+    ask(few, "VACUUM docs", "DROP INDEX docs_hnsw", FILL.replace("(1, {rows})", "(3001, 13000)"), FLUSH, "ANALYZE docs")
+    keyboard.extend(["y", "n"])
+    done = dict(shell.run("%vhealth docs --fix"))
+    assert next(how for text, how in done.items() if "USING hnsw" in text).startswith("done in")
+    assert catalog.table(dbs.current(), "docs").indexes[0].valid
+
+
+def in_kernel(code: str, dsn: str) -> str:
+    return f"%load_ext pgvec_magic\naddress = {dsn!r}\n%vconnect :address\n{code}"
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have kernels import the package from where these tests are."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+
+
+def test_fix_in_a_notebook_that_a_program_runs_only_shows(here: None, few: connection, dsn: str) -> None:
+    ask(few, "DELETE FROM docs WHERE id <= 1000", FLUSH)
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(in_kernel("%vhealth docs --fix", dsn))])
+    nbclient.NotebookClient(book, timeout=60, kernel_name="python3").execute()
+    shown = " ".join(output.data["text/plain"] for output in book.cells[0].outputs if "data" in output)
+    assert "nothing was run" in " ".join(shown.split())
+    assert "VACUUM (ANALYZE) public.docs" in shown
+    assert ask(few, "SELECT n_dead_tup FROM pg_stat_user_tables") == (1_000,)
+
+
+def test_fix_in_a_notebook_asks_the_person(here: None, few: connection, dsn: str) -> None:
+    ask(few, "DELETE FROM docs WHERE id <= 1000", FLUSH)
+    manager, client = start_new_kernel(kernel_name="python3")
+    asked: list[str] = []
+
+    def answer(message: Any) -> None:
+        asked.append(message["content"]["prompt"])
+        client.input("y")
+
+    try:
+        code = in_kernel("done = %vhealth docs --fix\nassert list(done)[0][1].startswith('done')", dsn)
+        reply = client.execute_interactive(
+            code, allow_stdin=True, stdin_hook=answer, timeout=60, output_hook=lambda _: None
+        )
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert reply["content"]["status"] == "ok", reply["content"]
+    assert asked == ["6 dead rows and autovacuum · docs\nVACUUM (ANALYZE) public.docs\nrun it? [y/N] "]
+    assert ask(few, "SELECT n_dead_tup FROM pg_stat_user_tables") == (0,)

@@ -40,9 +40,13 @@ TITLES: Mapping[int, str] = MappingProxyType(
         21: "a pooler in between",
         22: "slow vector queries",
         23: "sessions that hold VACUUM back",
-        24: "time that VACUUM takes (R76)",
-        25: "pages that an insert reads (R77)",
+        24: "time that VACUUM takes",
+        25: "pages that an insert reads",
     }
+)
+# What docs/findings.md says more of.
+RULES: Mapping[int, str] = MappingProxyType(
+    {2: "R70", 11: "R25", 15: "R79", 16: "R50", 17: "R51", 18: "R52", 19: "R48", 24: "R76", 25: "R77"}
 )
 
 
@@ -72,6 +76,11 @@ class Check:
         return TITLES[self.number]
 
     @property
+    def link(self) -> str:
+        """Where more is said of it in the project's docs; empty where nothing is."""
+        return f"docs/findings.md#{RULES[self.number].lower()}" if self.number in RULES else ""
+
+    @property
     def sql(self) -> str:
         """What mends it, as it can be run; empty where nothing does."""
         return ";\n".join(self.statements)
@@ -81,7 +90,7 @@ class Check:
         """What pages and terminals show of it where it is not well."""
         title = " · ".join(filter(None, [self.name, self.on, self.value]))
         why = self.reason + (f". {self.by_hand[0].upper()}{self.by_hand[1:]}" if self.sql and self.by_hand else "")
-        return Notice(self.state, f"{self.number}", title, why, self.sql or None)
+        return Notice(self.state, f"{self.number}", title, why, self.sql or None, self.link)
 
 
 def grey(number: int, on: str, reason: str, value: str = "") -> Check:

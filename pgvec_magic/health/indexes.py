@@ -68,8 +68,8 @@ def sizes(table: Table, place: Place) -> Iterator[Check]:
             yield Check(12, index.name, "green", value, f"about {shown(predicted)} for the rows there are")
             continue
         reason = (
-            f"for about {_rows(table, index):,} rows it would have {shown(predicted)}: rows that were deleted or changed"
-            " left their pages, through which every search goes"
+            f"for about {_rows(table, index):,} rows it would have {shown(predicted)}: rows that were deleted or"
+            " changed left their pages, through which every search goes"
         )
         state, text = "red" if times >= _VERY_BLOATED else "amber", rebuilt(table.info, index)
         yield Check(12, index.name, state, value, reason, (text,))

@@ -15,8 +15,8 @@ from .making import rebuilt
 SLOW_MS, _SLOW_CALLS, _VERY_SLOW = 100.0, 2, 1_000.0
 _MOST, _SHOWN = 3, 160
 _MANY_CALLS, _BATCH = 1_000, 2.0
-# Pages that an insert reads: of so large an index, half of it, which no search for neighbours does.
-_LARGE_PAGES, _WHOLE = 2_000, 0.5
+# An insert reads some thousand pages to find its neighbours, and of an index that is larger never all.
+_LARGE_PAGES = 5_000
 _DISTANCE = re.compile(r"<->|<=>|<#>|<\+>|<~>|<%>")
 _INSERT = re.compile(r"\s*INSERT\s+INTO\s", re.IGNORECASE)
 _SELECT = re.compile(r"\s*(SELECT|WITH)\s", re.IGNORECASE)
@@ -82,7 +82,7 @@ def reading(table: Table, place: Place) -> Iterator[Check]:
         return
     each, pages = max(s.blocks / s.rows for s in found), max(index.bytes for index in graphs) // 8192
     value = f"{each:,.0f} of {pages:,} pages"
-    if pages < _LARGE_PAGES or each < _WHOLE * pages:
+    if pages < _LARGE_PAGES or each < pages:
         yield Check(25, table.label, "green", value, "a row that is inserted reads so many, and the index has so many")
         return
     reason = (

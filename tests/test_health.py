@@ -260,7 +260,7 @@ def test_4_rows_inserted_one_by_one(counted: str, busy: connection) -> None:
     with busy.cursor() as cursor:
         for i in range(1_000):
             cursor.execute("INSERT INTO docs VALUES (%s, 1, 'a', '[1,2,3]')", (20_000 + i,))
-    sick(only(db, 4), "amber", "1,000 rows by 1,000 INSERTs", "several rows in one INSERT")
+    sick(only(db, 4), "amber", "1,000 rows by 1,000 calls", "several rows in one INSERT")
 
 
 def test_5_text_without_an_index_of_words(db: Database, docs: connection) -> None:
@@ -657,7 +657,11 @@ def test_25_inserts_that_look_through_the_whole_index_for_room(
         FROM (SELECT DISTINCT (random() * 898)::int + 1 AS k FROM generate_series(1, {}) WHERE i > 0) AS few)
         FROM generate_series(1, {}) AS i"""
     ask(busy, "DROP TABLE docs", "CREATE TABLE docs (id int PRIMARY KEY, embedding sparsevec(900))")
-    ask(busy, insert.format(0, 40, 3_000), "CREATE INDEX ON docs USING hnsw (embedding sparsevec_l2_ops) WITH (m = 2, ef_construction = 4)")
+    ask(
+        busy,
+        insert.format(0, 40, 3_000),
+        "CREATE INDEX ON docs USING hnsw (embedding sparsevec_l2_ops) WITH (m = 2, ef_construction = 4)",
+    )
     db = dbs.connect(counted)
     ask(busy, "SELECT pg_stat_statements_reset()", insert.format(10_000, 40, 50))
     before = only(db, 25)

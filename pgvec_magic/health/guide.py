@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..build.settings import shown
 from ..catalog import VectorColumn
@@ -17,7 +17,7 @@ SMALL, LARGE = 10_000, 100_000
 # IVFFlat forgets nothing and learns nothing: how much of a table may change before its lists are of another table.
 _STATIC = 0.2
 # A tenant merits an index of its own between these shares of the rows; above, the whole index serves it as well.
-_TENANT = (0.05, 0.6)
+_TENANT, _MOST_TENANTS = (0.05, 0.6), 3
 _RECALL, _GROWN = 0.9, 1.5
 
 
@@ -26,8 +26,8 @@ def approximate(table: Table, place: Place) -> Iterator[Check]:
     for column in table.info.vectors:
         on = f"{table.label}.{column.name}"
         whole = [index for index in table.ours(column.name) if index.where is None]
-        if any(index.method == "hnsw" for index in whole):
-            yield Check(1, on, "green", f"{whole[0].name}", "HNSW serves this column")
+        if graphs := [index.name for index in whole if index.method == "hnsw"]:
+            yield Check(1, on, "green", graphs[0], "HNSW serves this column")
         elif any(index.method == "ivfflat" for index in whole):
             yield _lists(table, column, on)
         elif whole:
@@ -157,28 +157,35 @@ def tenants(table: Table, place: Place) -> Iterator[Check]:
     if table.is_parted:
         yield grey(8, table.label, "it is partitioned: each part has indexes of its own")
         return
-    for column, values, shares, _ in table.tenants[:1]:
-        rows, share = round(shares[0] * table.rows), shares[0]
-        value = f"{column} = {values[0]}: {share:.0%}"
-        served = [index for index in table.info.indexes if index.where and quote_ident(column) in index.where]
-        if served:
-            yield Check(8, table.label, "green", f"{len(served)} partial", f"{served[0].name} is for {served[0].where}")
-        elif rows < SMALL or not _TENANT[0] <= share <= _TENANT[1]:
-            told = f"about {rows:,} rows of the largest: read exactly, or served by the whole index"
-            yield Check(8, table.label, "green", value, told)
-        else:
-            yield _partial(table, column, values[0], rows, value)
+    column, values, shares, kinds = table.tenants[0]
+    value = f"{column} = {values[0]}: {shares[0]:.0%}"
+    served = [index for index in table.info.indexes if index.where and quote_ident(column) in index.where]
+    large = [tenant for tenant, share in zip(values, shares, strict=False) if _stands_out(share, kinds, table.rows)]
+    if served:
+        yield Check(8, table.label, "green", f"{len(served)} partial", f"{served[0].name} is for {served[0].where}")
+    elif not large:
+        told = f"about {shares[0] * table.rows:,.0f} rows of the largest: read exactly, or served by the whole index"
+        yield Check(8, table.label, "green", value, told)
+    else:
+        yield _partial(table, column, large[:_MOST_TENANTS], shares[0], value)
 
 
-def _partial(table: Table, column: str, tenant: str, rows: int, value: str) -> Check:
-    where = f"{quote_ident(column)} = {quote_literal(tenant)}"
-    specs = [wanted(table, each, where=where) for each in table.info.vectors if each.dimensions]
-    found = [spec for spec in specs if spec is not None]
+def _stands_out(share: float, kinds: float, rows: int) -> bool:
+    """Whether a tenant has many rows, and many more than others; ``kinds`` below 0 is a share of the rows."""
+    mean = 1 / max(kinds if kinds > 0 else -kinds * rows, 1)
+    return share * rows >= SMALL and max(_TENANT[0], 2 * mean) <= share <= _TENANT[1]
+
+
+def _partial(table: Table, column: str, tenants: Sequence[str], share: float, value: str) -> Check:
+    conditions = [f"{quote_ident(column)} = {quote_literal(tenant)}" for tenant in tenants]
+    columns = [each for each in table.info.vectors if each.dimensions]
+    specs = [wanted(table, each, where=condition) for condition in conditions for each in columns]
     reason = (
-        f"about {rows:,} rows are of one tenant: a filtered search goes past the others' rows, an index of its own has"
-        " none of them. It is used where the query says the value, not a parameter"
+        f"about {share * table.rows:,.0f} rows are of one tenant, many more than of others: a filtered search goes past"
+        " the others' rows, an index of its own has none. It is used where the query says the value, not a parameter"
     )
-    return Check(8, table.label, "amber", value, reason, tuple(statement(table, spec) for spec in found), DECISION)
+    texts = tuple(statement(table, spec) for spec in specs if spec is not None)
+    return Check(8, table.label, "amber", value, reason, texts, DECISION)
 
 
 def types(table: Table, place: Place) -> Iterator[Check]:

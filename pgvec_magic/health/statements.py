@@ -58,7 +58,7 @@ def batches(table: Table, place: Place) -> Iterator[Check]:
     if not calls:
         yield grey(4, table.label, "no INSERT into it is counted", "none")
         return
-    value = f"{rows:,} rows by {calls:,} INSERTs"
+    value = f"{rows:,} rows by {calls:,} calls"
     if calls >= _MANY_CALLS and rows < _BATCH * calls:
         alone = max(found, key=lambda statement: statement.calls)
         reason = (

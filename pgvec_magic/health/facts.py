@@ -13,8 +13,8 @@ from ..index import IndexSpec
 class Server:
     """The server; memory in bytes, ``extensions`` name -> schema, ``offered`` those that could be created.
 
-    ``on_disk`` is the version of pgvector's files, ``since`` the day on which counting began where somebody reset it,
-    ``sticking`` pgvector's settings that this session has though nobody here made them.
+    ``memory_from`` tells who set maintenance_work_mem, ``on_disk`` is the version of pgvector's files, ``since`` the day
+    on which counting began where somebody reset it, ``sticking`` pgvector's settings that were SET in this session.
     """
 
     database: str
@@ -26,6 +26,7 @@ class Server:
     buffers: int
     cache: int
     memory: int
+    memory_from: str
     workers: int
     autovacuum: bool
     scale: float
@@ -195,7 +196,8 @@ class Table:
     """One table with its parts and indexes; ``samples`` and ``arrays`` by column, ``drift`` by index.
 
     ``drift`` is (rows looked at, those of them that came after the index was built), ``tenants`` are (column, values,
-    shares, how many kinds as the planner counts them) where there are columns that look like it.
+    shares, how many kinds as the planner counts them) where there are columns that look like it,
+    ``dead`` the (rows, dead rows) of parts by oid, where pgstattuple tells.
     """
 
     info: TableInfo
@@ -203,6 +205,7 @@ class Table:
     indexes: tuple[Index, ...] | str
     samples: Mapping[str, Sample | str] = field(default_factory=dict)
     drift: Mapping[str, tuple[int, int] | str] = field(default_factory=dict)
+    dead: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     arrays: tuple[Array, ...] = ()
     tenants: tuple[tuple[str, Sequence[str], Sequence[float], float], ...] | str = ()
     specs: Mapping[str, IndexSpec] = field(default_factory=dict)

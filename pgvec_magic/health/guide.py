@@ -84,8 +84,19 @@ def next_build(table: Table, place: Place) -> Iterator[Check]:
                 f"a plain CREATE INDEX or REINDEX leaves its memory after about {fits:,} of {rows:,} rows, and is slow"
             )
         reason = f"{told}; %vindex build and reindex take what they need for themselves"
-        statements = (f"ALTER SYSTEM SET maintenance_work_mem = '{enough}MB'", "SELECT pg_reload_conf()")
-        yield Check(2, on, "amber", value, reason, statements, RESTART)
+        yield Check(2, on, "amber", value, reason, _raised(place, f"maintenance_work_mem = '{enough}MB'"), RESTART)
+
+
+def _raised(place: Place, setting: str) -> tuple[str, ...]:
+    """Return what raises a setting for sessions to come, where it was set."""
+    role, database = quote_ident(place.server.role), quote_ident(place.server.database)
+    if place.server.memory_from == "database":
+        return (f"ALTER DATABASE {database} SET {setting}",)
+    if place.server.memory_from == "user":
+        return (f"ALTER ROLE {role} SET {setting}",)
+    if place.server.memory_from == "database user":
+        return (f"ALTER ROLE {role} IN DATABASE {database} SET {setting}",)
+    return (f"ALTER SYSTEM SET {setting}", "SELECT pg_reload_conf()")
 
 
 def _builds(table: Table) -> Iterator[tuple[str, IndexSpec]]:

@@ -14,6 +14,8 @@ from .check import Check
 from .making import rebuilt
 from .report import Health
 
+_LEFT = "not run: it follows one that was not"
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Mended:
@@ -49,16 +51,17 @@ def mend(
     Vector indexes are built and rebuilt as ``%vindex`` does it, and ``follow`` waits for these builds to their end.
     After a statement that failed, or was not agreed to, the others of its check are left.
     """
-    outcomes: list[tuple[str, str]] = []
+    outcomes: dict[str, str] = {}
     for check in found.mendable:
         for at, text in enumerate(check.statements):
-            outcome = _outcome(db, check, text, agrees, follow)
-            outcomes.append((text, outcome))
-            if not outcome.startswith("done"):
-                outcomes += [(later, "not run: it follows the one above") for later in check.statements[at + 1 :]]
+            if text not in outcomes:  # one rebuild may mend several things
+                outcomes[text] = _outcome(db, check, text, agrees, follow)
+            if not outcomes[text].startswith("done"):
+                outcomes |= {later: _LEFT for later in check.statements[at + 1 :] if later not in outcomes}
                 break
     catalog.forget(db)
-    return Mended(tuple(outcomes), ("%vhealth shows how it is now",) if outcomes else ("there is nothing to run",))
+    notes = ("%vhealth shows how it is now",) if outcomes else ("there is nothing to run",)
+    return Mended(tuple(outcomes.items()), notes)
 
 
 def _outcome(

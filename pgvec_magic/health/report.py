@@ -44,7 +44,7 @@ class Health:
     @property
     def fixes(self) -> list[str]:
         """The statements that mend what is not well, in order; without those for people to decide."""
-        return [text for check in self.mendable for text in check.statements]
+        return list(dict.fromkeys(text for check in self.mendable for text in check.statements))
 
     @property
     def mendable(self) -> tuple[Check, ...]:

@@ -10,6 +10,7 @@ SELECT current_database()::text AS database, current_user::text AS role, version
   pg_size_bytes(current_setting('shared_buffers')) AS buffers,
   pg_size_bytes(current_setting('effective_cache_size')) AS cache,
   pg_size_bytes(current_setting('maintenance_work_mem')) AS memory,
+  (SELECT source FROM pg_catalog.pg_settings WHERE name = 'maintenance_work_mem') AS memory_from,
   current_setting('max_parallel_maintenance_workers')::int AS workers,
   current_setting('autovacuum')::bool AS autovacuum,
   current_setting('autovacuum_vacuum_scale_factor')::float8 AS scale,
@@ -84,6 +85,16 @@ LEFT JOIN pg_catalog.pg_stat_all_indexes AS s ON s.indexrelid = x.oid
 LEFT JOIN pg_catalog.pg_statio_all_indexes AS io ON io.indexrelid = x.oid
 ORDER BY 1, x.relname"""
 
+# Whose lock on a table with vectors, or an index of one, would hold up whoever so much as asks for its size.
+LOCKED = """
+SELECT DISTINCT l.relation::bigint, l.relation::regclass::text FROM pg_catalog.pg_locks AS l
+WHERE l.granted AND l.mode = 'AccessExclusiveLock' AND l.locktype = 'relation' AND l.pid <> pg_backend_pid()
+  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+  AND (l.relation = to_regclass(%(name)s) OR EXISTS (
+    SELECT FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+    WHERE a.attrelid IN (l.relation, (SELECT i.indrelid FROM pg_catalog.pg_index AS i WHERE i.indexrelid = l.relation))
+      AND t.typname IN ('vector', 'halfvec', 'sparsevec', 'bit')))"""
+
 # What the planner knows of columns by which tenants are told apart.
 VALUES = """
 SELECT asked.at::int AS at, s.attname::text AS column, s.n_distinct::float8 AS kinds,
@@ -123,6 +134,10 @@ WHERE s.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_d
   AND s.query ~* '<->|<=>|<\\#>|<\\+>|<~>|<%%>|^\\s*(insert|set)\\s|^<insufficient privilege>$'
   AND s.query !~* '^\\s*explain\\s'
 ORDER BY s.total_exec_time DESC LIMIT 1000"""
+
+# The dead rows of a table as they lie there; pages that VACUUM has seen are not read.
+DEAD = """
+SELECT approx_tuple_count::bigint, dead_tuple_count FROM {schema}.pgstattuple_approx(%(table)s::oid::regclass)"""
 
 # Of each index the pages that are in shared_buffers now.
 BUFFERED = """

@@ -28,12 +28,16 @@ def dead(table: Table, place: Place) -> Iterator[Check]:
 
 def _dead(table: Table, heap: Heap, place: Place) -> Check:
     on = table.label if len(table.heaps) == 1 else f"{table.label}: {heap.name}"
-    name, share = quote_qualified(heap.schema, heap.name), heap.dead / max(heap.rows + heap.dead, 1)
-    value = f"{share:.0%}, {heap.dead:,} rows"
-    if share >= _ACT and heap.dead >= _LEAST_DEAD:
+    name, by, rows, dead = quote_qualified(heap.schema, heap.name), "the server's count", heap.rows, heap.dead
+    # Rows that were cleared off their pages stand in the indexes until VACUUM, and only the server counts these.
+    if table.dead.get(heap.oid, (0, 0))[1] > dead:
+        by, (rows, dead) = "pgstattuple", table.dead[heap.oid]
+    share = dead / max(rows + dead, 1)
+    value = f"{share:.0%}, {dead:,} rows"
+    if share >= _ACT and dead >= _LEAST_DEAD:
         state = "red" if share >= _URGENT else "amber"
-        reason = f"dead by the server's count: searches go through them and come back with fewer rows{_held(place)}"
-        return Check(6, on, state, value, reason, (*_rebuilds(table, heap), f"VACUUM (ANALYZE) {name}"))
+        reason = f"dead by {by}: searches go through them and come back with fewer rows{_held(place)}"
+        return Check(6, on, state, value, reason, (*_rebuilds(table, dead), f"VACUUM (ANALYZE) {name}"))
     if not place.server.autovacuum:
         texts = ("ALTER SYSTEM SET autovacuum = on", "SELECT pg_reload_conf()")
         reason = "autovacuum is off on this server: nobody clears dead rows away"
@@ -49,7 +53,7 @@ def _dead(table: Table, heap: Heap, place: Place) -> Check:
         reason = f"autovacuum waits for {scale * heap.rows:,.0f} dead rows (a scale factor of {scale:g})"
         options = f"autovacuum_vacuum_scale_factor = {_FINE}, autovacuum_analyze_scale_factor = {_FINE / 2}"
         return Check(6, on, "amber", value, reason, (f"ALTER TABLE {name} SET ({options})",))
-    return Check(6, on, "green", value, "dead by the server's count; autovacuum is on")
+    return Check(6, on, "green", value, f"dead by {by}; autovacuum is on")
 
 
 def _held(place: Place) -> str:
@@ -57,8 +61,8 @@ def _held(place: Place) -> str:
     return ". First see 23: a session keeps VACUUM from removing them" if held or place.holders else ""
 
 
-def _rebuilds(table: Table, heap: Heap) -> tuple[str, ...]:
-    if heap.dead < _REPAIRED or table.is_parted:
+def _rebuilds(table: Table, dead: int) -> tuple[str, ...]:
+    if dead < _REPAIRED or table.is_parted:
         return ()
     return tuple(rebuilt(table.info, i) for i in table.info.indexes if i.method == "hnsw" and i.valid)
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from .. import catalog
+from ..build.holders import of_relations
 from ..catalog import TableInfo
 from ..db import Database
 from ..errors import UsageError
 from ..query import Query
-from . import guide, indexes, reading, server, sessions, statements, upkeep, vectors
+from . import guide, indexes, reading, server, sessions, sql, statements, upkeep, vectors
 from .check import Check
 from .facts import Place, Table
 from .reading import Reader
@@ -58,16 +59,26 @@ def health(db: Database, table: str | None = None) -> Health:
     """
     started = time.perf_counter()
     reader = Reader(db)
-    infos = [_one(db, table)] if table is not None else _all(db)
+    locked = _locked(reader, table)
+    infos = [] if locked else [_one(db, table)] if table is not None else _all(db)
     place = reading.place(reader)
     found = reading.tables(reader, place.server, infos)
-    if table is not None and not found[0].info.vectors and not found[0].arrays:
+    if infos and table is not None and not found[0].info.vectors and not found[0].arrays:
         raise UsageError(f"{found[0].label} has no vectors", f"%vembed {found[0].label} --text COLUMN gives it some")
     checks = [replace(check, table=each.label) for each in found for look in _OF_TABLES for check in look(each, place)]
     checks += [check for look in _OF_SERVERS for check in look(place)]
     checks += [*server.version(place, found), *statements.slow(place, found)]
-    about = found[0].label if table is not None else f"{len(found)} tables and {db.name}"
-    return Health(about, ordered(checks), time.perf_counter() - started, _notes(found))
+    about = table if table is not None else f"{len(found)} tables and {db.name}"
+    return Health(about, ordered(checks), time.perf_counter() - started, locked or _notes(found))
+
+
+def _locked(reader: Reader, table: str | None) -> tuple[str, ...]:
+    """Tell why no table can be looked at: somebody's lock, behind which even a question for sizes would wait."""
+    found = reader.rows(sql.LOCKED, {"name": table})
+    return tuple(
+        f"{name} is locked by {' and '.join(map(str, of_relations(reader.db, [oid])))}: tables were left out"
+        for oid, name in found
+    )
 
 
 def _one(db: Database, name: str) -> TableInfo:

@@ -151,6 +151,25 @@ def test_of_a_table_that_is_well_nothing_is_said(db: Database, few: connection) 
     assert unknown <= {4, 8, 10, 13, 15, 17, 19, 22, 24, 25}
 
 
+def test_of_indexes_of_every_form_nothing_is_said(db: Database, few: connection) -> None:
+    forms: list[dict[str, Any]] = [
+        {"form": "halfvec"},
+        {"form": "binary", "metric": "hamming"},
+        {"where": "tenant = 1"},
+    ]
+    forms += [
+        {"form": "subvector", "kept": 2},
+        {"metric": "l1", "m": 32},
+        {"method": "ivfflat", "lists": 3, "metric": "l2"},
+    ]
+    for form in forms:
+        ask(few, pv.IndexSpec(table="docs", column="embedding", dimensions=3, **form).sql())
+    ask(few, "ANALYZE docs", FLUSH)
+    found = health(db, "docs")
+    assert [check for check in found if check.state in ("red", "amber")] == []
+    assert [check.state for check in found if check.number in (2, 12)] == ["green"] * 14
+
+
 def test_it_writes_nothing_and_asks_little(db: Database, few: connection, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Query] = []
     asked = db.run
@@ -767,6 +786,27 @@ def test_hostile_names(db: Database, raw: connection, monkeypatch: pytest.Monkey
                 ask(raw, *check.statements)
     assert {17, 19} <= seen
     assert health(db).checks
+
+
+def test_lines_and_python_for_any_name(db: Database, raw: connection) -> None:
+    names = [("my docs", "content"), ('we"ird', "te xt")]
+    for name, text in names:
+        quoted = name.replace('"', '""')
+        ask(raw, f'CREATE TABLE "{quoted}" ("{text}" text, embedding vector(3))')
+        ask(
+            raw,
+            f"INSERT INTO \"{quoted}\" VALUES ('a text')",
+            f'CREATE INDEX ON "{quoted}" USING hnsw (embedding vector_l2_ops)',
+        )
+    lines = [sick(only(db, 16, name), "amber").sql for name, _ in names]
+    assert lines == [
+        '%vembed "my docs" --text content',
+        "pv.embed_table(pv.current(), 'we\"ird', text=['te xt'])",
+    ]
+    assert (
+        """pv.recall(pv.current(), 'we"ird', index='we"ird_embedding_idx').apply("index")"""
+        in only(db, 10, 'we"ird').reason
+    )
 
 
 def test_a_table_that_is_not_there(db: Database, few: connection) -> None:

@@ -13,8 +13,8 @@ from ..index import IndexSpec
 class Server:
     """The server; memory in bytes, ``extensions`` name -> schema, ``offered`` those that could be created.
 
-    ``memory_from`` tells who set maintenance_work_mem, ``on_disk`` is the version of pgvector's files, ``since`` the day
-    on which counting began where somebody reset it, ``sticking`` pgvector's settings that were SET in this session.
+    ``memory_from`` tells who set maintenance_work_mem, ``on_disk`` is the version of pgvector's files, ``since`` the
+    day on which counting began where somebody reset it, ``sticking`` pgvector's settings that were SET in this session.
     """
 
     database: str

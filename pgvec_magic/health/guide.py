@@ -10,7 +10,7 @@ from ..index import IndexSpec, build_memory, fitting_rows, index_bytes
 from ..sqltext import quote_ident, quote_literal, quote_qualified
 from .check import DECISION, RESTART, TYPED, Check, grey
 from .facts import Array, Place, Sample, Table
-from .making import statement, wanted
+from .making import statement, typed, wanted
 
 # Rows up to which a search that reads all of them takes some 20 ms, and from which on it is unbearable.
 SMALL, LARGE = 10_000, 100_000
@@ -19,6 +19,8 @@ _STATIC = 0.2
 # A tenant merits an index of its own between these shares of the rows; above, the whole index serves it as well.
 _TENANT, _MOST_TENANTS = (0.05, 0.6), 3
 _RECALL, _GROWN = 0.9, 1.5
+_MEASURES = "%vrecall {} --index {} --apply index"
+_IN_PYTHON = 'pv.recall(pv.current(), {}, index={}).apply("index")'
 
 
 def approximate(table: Table, place: Place) -> Iterator[Check]:
@@ -231,7 +233,7 @@ def measured(table: Table, place: Place) -> Iterator[Check]:
     for index in table.info.indexes:
         if index.method not in ("hnsw", "ivfflat") or not index.valid:
             continue
-        line = f"%vrecall {_word(table.label)} --index {_word(index.name)} --apply index"
+        line = typed(_MEASURES, _IN_PYTHON, table.label, index.name)
         found = index.baseline
         if found is None:
             yield grey(10, index.name, f"never measured: {line}")
@@ -245,10 +247,6 @@ def measured(table: Table, place: Place) -> Iterator[Check]:
             yield Check(10, index.name, "amber", value, f"{told}; now there are {table.rows:,}", (line,), TYPED)
         else:
             yield Check(10, index.name, "green", value, told)
-
-
-def _word(name: str) -> str:
-    return name if name.replace("_", "").replace(".", "").isalnum() else f'"{name}"'
 
 
 def _non_zero(table: Table, column: str) -> float | None:

@@ -174,26 +174,32 @@ def cached(table: Table, place: Place) -> Iterator[Check]:
     """15: what share of an index's pages came from shared_buffers; those there now, where pg_buffercache tells."""
     for index in table.info.indexes:
         parts = table.parts(index)
-        hit, read = sum(part.hit for part in parts), sum(part.read for part in parts)
-        if not index.valid or not parts:
-            continue
-        if isinstance(place.buffered, str):
-            resident, word = None, f". {place.buffered}"
-        else:
-            there = sum(place.buffered.get((part.schema, part.name), 0) for part in parts)
-            resident = there * _PAGE / max(sum(part.bytes for part in parts), 1)
-            word = f"; {resident:.0%} of it is there now"
-        if hit + read < _READS:
-            yield grey(15, index.name, f"too few pages were asked for to tell{word}", f"{hit + read:,} pages")
-            continue
-        share = hit / (hit + read)
-        is_well = share >= 1 - _MISSES or (resident is not None and resident >= 1 - _MISSES)
-        told = f"of {hit + read:,} pages that searches and writes asked for{word}"
-        if is_well:
-            yield Check(15, index.name, "green", f"{share:.1%}", f"came from shared_buffers, {told}")
-        else:
-            reason = f"came from shared_buffers, {told}: the others took a read of the system's cache or the disk"
-            yield Check(15, index.name, "amber", f"{share:.1%}", reason, _warmed(place, parts))
+        if index.valid and parts:
+            yield _cached(place, index.name, parts)
+
+
+def _cached(place: Place, name: str, parts: Sequence[Index]) -> Check:
+    pages = max(sum(part.bytes for part in parts) // _PAGE, 1)
+    asked = sum(part.hit + part.read for part in parts)
+    resident, word = _resident(place, parts, pages)
+    if asked < _READS:
+        return grey(15, name, f"too few pages were asked for to tell; {word}", f"{asked:,} pages")
+    # The first time that a page is asked for it has to be read, by the build already.
+    share = 1 - max(sum(part.read for part in parts) - pages, 0) / asked
+    value, told = f"{share:.1%}", f"of {asked:,} pages that were asked for came from shared_buffers; {word}"
+    if share >= 1 - _MISSES or (resident is not None and resident >= 1 - _MISSES):
+        return Check(15, name, "green", value, told)
+    warmed = _warmed(place, parts)
+    way = "pg_prewarm reads the index in" if warmed else "it does not fit, or pg_prewarm, which reads it in, is missing"
+    return Check(15, name, "amber", value, f"{told}. The others were waited for; {way}", warmed)
+
+
+def _resident(place: Place, parts: Sequence[Index], pages: int) -> tuple[float | None, str]:
+    """Return the share of an index that is in shared_buffers now, and that in words."""
+    if isinstance(place.buffered, str):
+        return None, place.buffered
+    share = sum(place.buffered.get((part.schema, part.name), 0) for part in parts) / pages
+    return share, f"{share:.0%} of it is there now"
 
 
 def _warmed(place: Place, parts: Sequence[Index]) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-"""The SQL of indexes and types that a table should have."""
+"""The SQL of indexes that a table should have, and the lines that people type."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from .. import metric as metrics
@@ -54,3 +55,10 @@ def relisted(table: Table, index: VectorIndex) -> IndexSpec | None:
     """Return an IVFFlat index with as many lists as its rows are worth."""
     spec = table.specs.get(index.name)
     return spec and replace(spec, name=None, lists=max(usual_lists(table.rows), 1))
+
+
+def typed(magic: str, python: str, *names: str) -> str:
+    """Return a magic's line with names in place of each ``{}``, or Python's where a name has a double quote in it."""
+    if any('"' in name for name in names):
+        return python.format(*map(repr, names))
+    return magic.format(*(name if re.fullmatch(r"[\w.]+", name) else f'"{name}"' for name in names))

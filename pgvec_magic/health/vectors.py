@@ -8,7 +8,7 @@ from ..catalog import TableInfo, VectorColumn
 from ..sqltext import quote_ident, quote_qualified
 from .check import DECISION, TYPED, Check, grey
 from .facts import Place, Sample, Table
-from .making import dropped, statement, wanted
+from .making import dropped, statement, typed, wanted
 
 _FEW_NULLS = 0.01
 _UNEQUAL = 1.05  # the longest by the shortest: rounding makes some difference
@@ -52,7 +52,7 @@ def _nulls(table: Table, on: str, value: str, reason: str) -> Check:
     text = table.info.text_column
     if text is None:
         return Check(16, on, "amber", value, reason)
-    line = f"%vembed {table.label} --text {text}"
+    line = typed("%vembed {} --text {}", "pv.embed_table(pv.current(), {}, text=[{}])", table.label, text)
     return Check(16, on, "amber", value, f"{reason}. %vembed gives them vectors", (line,), TYPED)
 
 

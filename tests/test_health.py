@@ -209,7 +209,7 @@ def test_rows_that_the_statistics_count_twice_are_no_sign_of_anything(db: Databa
 
 
 def test_1_no_index_for_many_rows(db: Database, docs: connection) -> None:
-    mended(db, docs, 1, "amber", "docs.embedding", "every search reads all 12,000 rows")
+    assert mended(db, docs, 1, "amber", "docs.embedding", "every search reads all 12,000 rows")
 
 
 def test_1_too_many_dimensions_are_indexed_as_halfvec(
@@ -298,7 +298,7 @@ def test_6_dead_rows(db: Database, few: connection) -> None:
     ask(few, "DELETE FROM docs WHERE id <= 1000", FLUSH)
     mended(db, few, 6, "amber", "33%, 1,000 rows")
     ask(few, "DELETE FROM docs WHERE id <= 2200", FLUSH)
-    mended(db, few, 6, "red", "60%")
+    assert mended(db, few, 6, "red", "60%")
 
 
 def test_6_dead_rows_as_pgstattuple_counts_them(db: Database, few: connection) -> None:
@@ -321,7 +321,7 @@ def test_6_autovacuum_that_does_not_come(db: Database, few: connection, monkeypa
     monkeypatch.setattr(upkeep, "_LARGE", 1_000)
     mended(db, few, 6, "amber", "autovacuum waits for 600 dead rows")
     ask(few, "CREATE TABLE fresh (embedding vector(3))", "INSERT INTO fresh VALUES ('[1,2,3]')", FLUSH)
-    mended(db, few, 6, "amber", "nobody has counted", table="fresh")
+    assert mended(db, few, 6, "amber", "nobody has counted", table="fresh")
 
 
 def test_7_an_index_larger_than_memory(db: Database, few: connection) -> None:
@@ -359,7 +359,7 @@ def test_9_vectors_in_another_type(db: Database, raw: connection, kind: str, val
 
 def test_9_a_column_without_dimensions(db: Database, raw: connection) -> None:
     ask(raw, "CREATE TABLE docs (embedding vector)", "INSERT INTO docs VALUES ('[1,2,3]'), (NULL)", "ANALYZE docs")
-    mended(db, raw, 9, "amber", "has no dimensions, and no index takes it")
+    assert mended(db, raw, 9, "amber", "has no dimensions, and no index takes it")
 
 
 def test_10_recall(db: Database, few: connection) -> None:
@@ -478,7 +478,7 @@ def test_16_rows_without_a_vector(db: Database, few: connection) -> None:
 
 def test_16_vectors_of_zeros(db: Database, few: connection) -> None:
     ask(few, "UPDATE docs SET embedding = '[0,0,0]' WHERE id <= 10")
-    mended(db, few, 16, "amber", "0 NULL, 10 zero", "of 3,000 rows looked at")
+    assert mended(db, few, 16, "amber", "0 NULL, 10 zero", "of 3,000 rows looked at")
 
 
 def test_17_lengths_under_inner_product(db: Database, few: connection) -> None:
@@ -534,14 +534,14 @@ def test_19_lists_found_before_the_rows_came(db: Database, raw: connection) -> N
 
 def test_19_more_lists_than_rows(db: Database, raw: connection) -> None:
     ask(raw, TABLE, FILL.format(rows=60), LISTS.format(100), "ANALYZE docs", FLUSH)
-    mended(db, raw, 19, "red", "100 lists, 60 rows", "0.6 rows a list")
+    assert mended(db, raw, 19, "red", "100 lists, 60 rows", "0.6 rows a list")
 
 
 def test_19_too_many_and_too_few_lists(db: Database, docs: connection) -> None:
     ask(docs, LISTS.format(1000))
     mended(db, docs, 19, "amber", "12.0 rows a list", "here 12 lists")
     ask(docs, "DROP INDEX docs_embedding_idx", LISTS.format(2))
-    mended(db, docs, 19, "amber", "6,000.0 rows a list")
+    assert mended(db, docs, 19, "amber", "6,000.0 rows a list")
 
 
 # --- the server

@@ -8,7 +8,18 @@ import time
 
 MODULES = (
     *("starting", "cell", "loading", "filtered", "auto", "interrupt", "answers"),
-    *("helpdesk", "embedding", "embedding_table", "duplicates", "watching", "plans", "building", "recalling"),
+    *(
+        "helpdesk",
+        "embedding",
+        "embedding_table",
+        "duplicates",
+        "watching",
+        "plans",
+        "building",
+        "canceling",
+        "recalling",
+        "quantised",
+    ),
 )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from . import errors
+    from .advise import Advice, advise
     from .build import Build, build
     from .catalog.read import table
     from .compare import Comparison, Proof, compare, prove
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from .panels import panel
     from .recall import RecallCurve, recall
     from .search import Explanation, Result, explain, read_plan, search, sql
+    from .trial import Trial, trial
 
 __all__ = [
+    "Advice",
     "Build",
     "Comparison",
     "Database",
@@ -41,6 +44,8 @@ __all__ = [
     "Proof",
     "RecallCurve",
     "Result",
+    "Trial",
+    "advise",
     "build",
     "compare",
     "connect",
@@ -59,10 +64,12 @@ __all__ = [
     "sql",
     "table",
     "tables",
+    "trial",
 ]
 
 _MODULES = MappingProxyType(
     {
+        "Advice": "advise",
         "Comparison": "compare",
         "Build": "build",
         "Database": "db",
@@ -75,6 +82,8 @@ _MODULES = MappingProxyType(
         "Proof": "compare",
         "RecallCurve": "recall",
         "Result": "search",
+        "Trial": "trial",
+        "advise": "advise",
         "compare": "compare",
         "build": "build",
         "connect": "db",
@@ -92,6 +101,7 @@ _MODULES = MappingProxyType(
         "sql": "search",
         "table": "catalog",
         "tables": "overview",
+        "trial": "trial",
     }
 )
 

@@ -68,6 +68,10 @@ MOST_STORED: Mapping[str, int] = MappingProxyType(
 MOST_NON_ZERO = 16_000
 
 
+# How the vectors of a column stand in an index: as they are, or as an expression of them; the most faithful first.
+FORMS = ("vector", "halfvec", "subvector", "binary")
+
+
 def get(name: str, column_type: str = "vector") -> Metric:
     """Return the metric of that name; UsageError when it does not exist for the column's type."""
     usable = [m.name for m in METRICS.values() if column_type in m.column_types]
@@ -81,6 +85,18 @@ def usual(column_type: str) -> str:
     return "hamming" if column_type == "bit" else "cosine"
 
 
+def in_form(form: str, vector: str, column_type: str, dimensions: int, schema: str = "") -> str:
+    """Return a vector, SQL of the column's type, as it stands in an index of that form and so many dimensions, as SQL.
+
+    ``schema`` is what pgvector's names have to begin with, with its dot, where it is not on the search path.
+    """
+    if form == "binary":
+        return f"{schema}binary_quantize({vector})::bit({dimensions})"
+    if form == "subvector":
+        return f"{schema}subvector({vector}, 1, {dimensions})::{schema}{column_type}({dimensions})"
+    return vector if form in ("vector", column_type) else f"{vector}::{schema}{form}({dimensions})"
+
+
 def too_wide(column: str, column_type: str, dimensions: int) -> str | None:
     """Return why no vector index takes a column of so many dimensions, with the ways out; None where one does.
 
@@ -91,6 +107,9 @@ def too_wide(column: str, column_type: str, dimensions: int) -> str | None:
         return None
     wider = [kind for kind in ("halfvec", "bit") if dimensions <= MOST_INDEXED[kind]]
     ways = [*(f"--type {kind} (up to {MOST_INDEXED[kind]:,})" for kind in wider), "vectors of fewer dimensions"]
+    if wider and column_type != "bit":
+        as_form = "halfvec" if "halfvec" in wider and column_type != "halfvec" else "binary"
+        ways.append(f"an index on them as something smaller (%vindex build --as {as_form})")
     return (
         f"{column} has {dimensions:,} dimensions, and an index on a {column_type} takes {most:,}: without one every"
         f" search looks at each row. Ways out: {', '.join(ways)}"

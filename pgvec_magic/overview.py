@@ -91,7 +91,7 @@ class TableDetail(_Shown):
         rows = [(column.name, column.type, _use_of(info, column.name)) for column in info.columns]
         guarded = ("row security",) if info.row_security else ()
         rows_there = f"about {_count(info.rows)} rows"
-        facts = (f"{info.schema}.{info.name}", info.kind, rows_there, _size(info.bytes), *guarded)
+        facts = (f"{info.schema}.{info.name}", info.kind, rows_there, render.bytes_text(info.bytes), *guarded)
         rows += [(index.name, "index", _described(index)) for index in info.indexes]
         return render.Grid(("name", "type", "used as"), rows, caption=facts)
 
@@ -141,7 +141,9 @@ def _unguarded(db: Database) -> Iterator[str]:
 
 
 def _row(info: TableInfo, vector: VectorColumn) -> Row:
-    indexes = [f"{i.method} {i.metric or ''}{_invalid(i.valid)}" for i in info.indexes if i.column == vector.name]
+    indexes = [
+        f"{i.method} {i.metric or ''}{_form(i)}{_invalid(i.valid)}" for i in info.indexes if i.column == vector.name
+    ]
     texts = [source.language for source in info.texts if source.indexed]
     return (
         info.sql_name,
@@ -151,7 +153,7 @@ def _row(info: TableInfo, vector: VectorColumn) -> Row:
         vector.embedder or "not remembered",
         ", ".join(indexes) or "none",
         ", ".join(texts) or "none",
-        _size(info.bytes),
+        render.bytes_text(info.bytes),
     )
 
 
@@ -175,8 +177,15 @@ def _described(index: VectorIndex) -> str:
     options = f" with {', '.join(index.options)}" if index.options else ""
     where = f" where {index.where}" if index.where else ""
     metric = f" by {index.metric}" if index.metric else ""
-    on = index.column or "an expression"
-    return f"{index.method} on {on}{metric}{options}{where}, {_size(index.bytes)}{_invalid(index.valid)}"
+    on, size = index.column or "an expression", render.bytes_text(index.bytes)
+    return f"{index.method} on {on}{_form(index)}{metric}{options}{where}, {size}{_invalid(index.valid)}"
+
+
+def _form(index: VectorIndex) -> str:
+    """How the vectors stand in an index, where that is not as they are."""
+    if index.form == "subvector":
+        return f" as the first {index.dimensions} dimensions"
+    return "" if index.form == "vector" else f" as {index.form}"
 
 
 def _type(vector: VectorColumn) -> str:
@@ -189,12 +198,3 @@ def _invalid(valid: bool) -> str:
 
 def _count(rows: int | None) -> str:
     return "an unknown number of" if rows is None else f"{rows:,}"
-
-
-def _size(size: int) -> str:
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TB"

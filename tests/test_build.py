@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -101,6 +103,14 @@ def test_it_is_followed_to_its_end_and_its_report(docs: Database, made: IndexSpe
     assert "held it" in repr(running)
     (found,) = indexes(docs, "docs")
     assert (found.name, found.valid) == (report.index, True)
+
+
+def test_an_index_of_sparse_vectors_is_sized_by_their_numbers(db: Database) -> None:
+    db.run(Query("CREATE TABLE docs (id int PRIMARY KEY, embedding sparsevec(1000))"))
+    numbers = "('{1:' || i || ',7:1,' || 8 + i %% 900 || ':2}/1000')::sparsevec"
+    db.run(Query(f"INSERT INTO docs SELECT i, {numbers} FROM generate_series(1, 2000) AS i"))
+    report = build(db, IndexSpec(table="docs", column="embedding", type="sparsevec", dimensions=1000)).wait()
+    assert report.predicted_bytes == pytest.approx(report.bytes, rel=0.02)
 
 
 def test_its_progress_has_rows_a_rate_and_the_time_that_is_left(docs: Database) -> None:
@@ -201,6 +211,18 @@ def test_it_is_canceled_while_it_waits_for_old_snapshots(docs: Database, raw: co
     running.cancel()
     assert "nothing of it is left" in repr(running)
     assert ask(raw, INDEXES) == 0
+
+
+def test_the_end_of_the_interpreter_stops_it_and_nothing_is_left(docs: Database, dsn: str, raw: connection) -> None:
+    script = (
+        "import sys; from pgvec_magic import db, build, IndexSpec; here = db.connect(sys.argv[1]);"
+        "spec = IndexSpec(table='docs', column='embedding', dimensions=16, m=50, ef_construction=1000, name='slow');"
+        "begun = build(here, spec, concurrently=True)\n"
+        "while 'building' not in begun.progress.phase: pass"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(dbs.__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", script, dsn], env=environment, check=True, timeout=60)
+    assert (ask(raw, ACTIVE), ask(raw, INDEXES)) == (0, 0)
 
 
 def test_a_rebuild_is_canceled_and_the_index_stays(docs: Database, raw: connection) -> None:
@@ -514,7 +536,7 @@ def test_vindex_in_the_background_gives_the_build_at_once(ip: InteractiveShell, 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("advize docs", "no word 'advize'\nthere are: build, drop, list, reindex"),
+        ("advize docs", "no word 'advize'\ndid you mean 'advise'"),
         ("build", "%vindex needs TABLE"),
         ("list docs --m 5", "%vindex list takes no --m"),
         ("drop docs", "docs has no vector index"),

@@ -67,7 +67,7 @@ def test_a_table_as_it_is(raw: connection, db: Database) -> None:
         None,
     )
     assert (flat.method, flat.metric, flat.lists, flat.where) == ("ivfflat", "ip", 7, "(id > 3)")
-    assert (half.column, half.metric, half.valid) == (None, "l2", True)
+    assert (half.column, half.form, half.dimensions, half.metric, half.valid) == ("embedding", "halfvec", 3, "l2", True)
     assert hnsw.lists == 100
     assert hnsw.definition.startswith("CREATE INDEX docs_hnsw ON public.docs USING hnsw")
     assert hnsw.bytes >= 8192

@@ -587,5 +587,5 @@ def test_a_panel_is_named_and_shows_a_table_or_what_a_variable_holds() -> None:
         parse_panel("map docs", NAMES)
     with pytest.raises(UsageError, match="needs PANEL"):
         parse_panel("", NAMES)
-    assert complete("vpanel", "p").candidates == ("plan",)
+    assert [complete("vpanel", start).candidates for start in "pi"] == [("plan",), ("index",)]
     assert (complete("vpanel", "plan do").kind, complete("vpanel", "plan do").fragment) == ("table", "do")

@@ -328,3 +328,19 @@ def test_an_expression_that_no_index_has_is_given_one(db: Database, docs: connec
     opclass = "((binary_quantize(embedding))::bit(3)) bit_hamming_ops"
     assert (first.rule, first.fix) == ("R07", f"CREATE INDEX ON public.docs USING hnsw ({opclass})")
     assert pv.prove(db, found, first, build=True).explanation
+
+
+@pytest.mark.parametrize("named", ["AS ", ""])
+def test_a_distance_and_a_rank_are_known_by_their_names_with_or_without_as(
+    db: Database, docs: connection, named: str
+) -> None:
+    found = explained(
+        db,
+        f"""SELECT id, similarity + relevance {named}score FROM (
+          SELECT id, 1 - (embedding <=> :query) {named}similarity,
+            ts_rank(to_tsvector('english', content), q) {named}relevance
+          FROM docs, plainto_tsquery('english', 'csv') AS q ORDER BY embedding <=> :query LIMIT 40) AS near
+        ORDER BY score DESC LIMIT 10""",
+        {},
+    )
+    assert "H14" in [finding.rule for finding in found.findings]

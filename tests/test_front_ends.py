@@ -21,7 +21,7 @@ import pexpect
 import pytest
 import requests
 from nbconvert import HTMLExporter
-from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route, expect, sync_playwright
 
 from pgvec_magic import lessons, server
 
@@ -68,6 +68,18 @@ PANEL = [
     "%vpanel plan :slow",
 ]
 
+# A table without an index; the last cell is run again while one is built, and ends when the build is stopped.
+INDEX = [
+    "%load_ext pgvec_magic\nimport pgvec_magic as pv, time\ndb = pv.connect(name='embedded')",
+    "pv.sql(db, '''CREATE TABLE shelf (id int PRIMARY KEY, tenant int, embedding vector(64));\n"
+    "SELECT setseed(0.5);\n"
+    "INSERT INTO shelf SELECT i, i % 10, ARRAY(SELECT random() FROM generate_series(1, 64) WHERE i > 0)\n"
+    "FROM generate_series(1, 12000) AS i;\nANALYZE shelf''')",
+    "%vpanel index shelf -o panel",
+    "until = time.monotonic() + 60\nwhile panel.work.busy and not panel.work.stopped and time.monotonic() < until:\n"
+    "    time.sleep(0.1)\nprint('ran, stopped:', panel.work.stopped)",
+]
+
 
 @pytest.fixture(scope="module")
 def home(scratch: Path) -> Iterator[Path]:
@@ -97,7 +109,7 @@ def site(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
     for name in ("lab", "seven"):
         shutil.copy(lessons.folder() / f"{lessons.FIRST}.ipynb", folder / f"{name}.ipynb")
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    for name, sources in (("hostile", HOSTILE), ("panel", PANEL)):
+    for name, sources in (("hostile", HOSTILE), ("panel", PANEL), ("index", INDEX)):
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
     command = [sys.executable, "-m", "notebook", "--no-browser", "--allow-root", "--ServerApp.port=0"]
@@ -357,6 +369,62 @@ def test_the_plan_panel_links_picture_and_findings_and_tries_a_fix(
         page.wait_for_timeout(500)  # a theme's colours come with its style sheet
         page.screenshot(path=tmp_path / f"panel-{theme.lower()}.png")
         assert min(page.evaluate(CONTRAST, ".jupyter-widgets :is(td, .pgvec b, .pgvec li)")) > 4.5
+    assert page.asked == []  # type: ignore[attr-defined]
+
+
+def both_themes(page: Page, folder: Path, name: str) -> None:
+    """Keep a picture of the page in each theme, in which every text of a panel is readable."""
+    for theme in ("Light", "Dark"):
+        page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})")
+        page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(theme == 'Light').lower()}'")
+        page.wait_for_timeout(500)  # a theme's colours come with its style sheet
+        page.screenshot(path=folder / f"{name}-{theme.lower()}.png")
+        assert min(page.evaluate(CONTRAST, ".jupyter-widgets :is(td, .pgvec b, .pgvec li)")) > 4.5
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_index_panel_builds_while_cells_run_and_cancels_and_shows_recall(
+    page: Page, site: tuple[str, Path], tmp_path: Path
+) -> None:
+    page.set_viewport_size({"width": 1280, "height": 1800})
+    run_all(page, f"{site[0]}lab/workspaces/index/tree/index.ipynb")
+    panel = page.locator(".jp-OutputArea-output .jupyter-widgets").first
+    panel.locator("tr[aria-checked=true]").first.wait_for()
+    assert texts(page, '[data-mime-type$="stderr"], [data-mime-type$="error"]') == []
+    choose_hnsw = panel.locator("tr[role=radio]", has=page.get_by_text(re.compile("^HNSW( ·|$)")))
+    build, cancel = (panel.locator("button", has_text=re.compile(f"^{name}$")) for name in ("Build", "Cancel"))
+    choose_hnsw.click()
+    panel.get_by_text("CREATE INDEX ON public.shelf USING hnsw (embedding vector_cosine_ops)").wait_for()
+    both_themes(page, tmp_path, "advice")
+    build.click()
+    panel.get_by_text("rows/s").wait_for()  # of the phase it is in
+    panel.locator("svg").wait_for()  # the recall after it
+    panel.get_by_text("shelf_embedding_idx", exact=True).first.wait_for()
+    panel.get_by_text("predicted").first.wait_for()
+    both_themes(page, tmp_path, "curve")
+
+    choose_hnsw.click()
+    for name, value in (("ef_construction", "1000"), ("m", "100")):  # a minute, or half of one
+        panel.get_by_label(name, exact=True).fill(value)
+        panel.get_by_label(name, exact=True).press("Enter")
+    panel.get_by_text("WITH (m = 100, ef_construction = 1000)").wait_for()
+    build.click()
+    told = panel.get_by_text(re.compile(r"building \d+% · [\d,]+ of 12,000 rows"))
+    told.wait_for()
+    page.locator(".jp-CodeCell").last.locator(".jp-Editor").click()
+    page.evaluate("void jupyterapp.commands.execute('notebook:run-cell')")  # it ends when the build is stopped
+    page.locator(".jp-InputPrompt", has_text="[*]").wait_for()
+    before = told.inner_text()
+    expect(told).not_to_have_text(before, timeout=90_000)
+    page.screenshot(path=tmp_path / "building-dark.png")
+    cancel.click()
+    panel.get_by_text(
+        "shelf_embedding_idx1 was stopped; nothing of it is left. The server has ended its work"
+    ).wait_for()
+    page.locator(".jp-OutputArea-output", has_text="ran, stopped: True").wait_for()
+    assert texts(page, ".jupyter-widgets tr[aria-checked=true] td:first-child")[0] == "shelf_embedding_idx"
+    both_themes(page, tmp_path, "stopped")
     assert page.asked == []  # type: ignore[attr-defined]
 
 

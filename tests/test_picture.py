@@ -108,6 +108,22 @@ def test_dots_stand_where_their_numbers_are():
     assert b[1] - a[1] == pytest.approx(c[1] - b[1], abs=0.2)
 
 
+def test_a_curve_has_its_names_beside_its_points_a_ring_around_today_and_its_title_beside_the_axis():
+    points = [(0.3, 0.92, 0.91, 0.93, "11", "x"), (0.5, 0.97, 0.96, 0.98, "40", "x")]
+    curves = [figures.Curve("one", points, 1), figures.Curve("two", points)]
+    root = drawn(figures.recall(curves, k=10, title="a title"))
+    dots = [circle for circle in root.iter(f"{SVG}circle") if circle.get("fill") != "none"]
+    (ring,) = [circle for circle in root.iter(f"{SVG}circle") if circle.get("fill") == "none"]
+    assert (ring.get("cx"), ring.get("cy")) == (dots[1].get("cx"), dots[1].get("cy"))
+    assert len(list(root.iter(f"{SVG}rect"))) == 2  # the marks of the second
+    named = {"".join(text.itertext()): text for text in root.iter(f"{SVG}text")}
+    place, at = named["40 now"][0], dots[1]
+    assert float(place.get("x")) < float(at.get("cx")) - float(at.get("r"))
+    assert float(place.get("y")) < float(at.get("cy")) - float(at.get("r"))
+    assert named["40 now"].get("text-anchor") == "end"
+    assert named["recall@10"].get("transform").startswith("rotate(-90")
+
+
 def test_every_text_of_the_picture_is_in_the_drawing_and_inside_of_it():
     root = drawn(shares())
     seen = words(root)
@@ -192,3 +208,11 @@ def test_marked_text_is_read_as_plotly_reads_it():
         [("c ", False, None), ("d", False, "#123456"), (" ", False, None), ("e", False, None)],
     ]
     assert markup.plain("a<br>b &amp; c") == "a\nb & c"
+
+
+def test_a_ring_leaves_free_what_it_is_around():
+    curve = figures.Curve("i", [(1.0, 0.9, 0.8, 1.0, "40", "hover"), (2.0, 0.95, 0.9, 1.0, "80", "hover")], 0)
+    circles = list(drawn(figures.recall([curve], k=10, title="recall")).iter(f"{SVG}circle"))
+    rings = [circle for circle in circles if circle.get("fill") == "none"]
+    assert len(circles) == 3
+    assert [(ring.get("r"), ring.get("stroke-width")) for ring in rings] == [("9", "2")]

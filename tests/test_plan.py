@@ -313,6 +313,7 @@ def test_whatever_is_pasted_is_a_plan_or_a_usage_error(text: str) -> None:
         ('[{"Plan": {"Node Type": "Limit", "Plans": [', "begins as JSON and is none"),
         ('{"query_block": {"select_id": 1}}', "no plan of Postgres"),
         ("[]", "no plan of Postgres"),
+        ("[1, 2]", "no plan of Postgres"),
         ('[{"Plan": {"Node Type": "Limit"}}, {"Plan": {"Node Type": "Limit"}}]', "2 plans"),
         ("- Plan: \n    Node Type: Limit", "YAML"),
         ('<explain xmlns="http://www.postgresql.org/2009/explain"></explain>', "XML"),

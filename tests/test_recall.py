@@ -101,6 +101,44 @@ def test_an_ivfflat_index_is_measured_by_its_probes_beside_the_other(db):
     assert "image/svg+xml" in figure._repr_mimebundle_()
 
 
+def test_cold_searches_are_measured_where_postgres_can_be_made_to_forget(db, raw):
+    fill(db, HNSW)
+    if db.run(Query("SHOW server_version_num")).rows[0][0] < "180000":
+        curve = recall(db, "docs", ef_search=[40], queries=5, cold=True)
+        assert curve.cold == ()
+        assert "cold was not measured: it takes pg_buffercache_evict_relation()" in repr(curve).replace("\n", " ")
+        return
+    with raw.cursor() as cursor:
+        cursor.execute('CREATE SCHEMA "my ext"; CREATE EXTENSION pg_buffercache SCHEMA "my ext"')
+    buffers = "SELECT count(*) FROM \"my ext\".pg_buffercache WHERE relfilenode = pg_relation_filenode('docs_hnsw')"
+    curve = recall(db, "docs", ef_search=[20, 40], queries=30, cold=True)
+    (cold,) = curve.cold
+    assert (cold.index, cold.setting, cold.queries) == ("docs_hnsw", "ef_search = 40", 20)
+    warm = next(p for p in curve.points if p.value == 40)
+    assert warm.p50 < cold.median <= cold.longest
+    assert "cold, ef_search = 40 of docs_hnsw:" in repr(curve)
+    # The last query came upon an empty memory: no more pages are there than it read, which is not the whole index.
+    with raw.cursor() as cursor:
+        cursor.execute(f"SELECT pg_relation_size('docs_hnsw') / 8192, ({buffers})")
+        pages, kept = cursor.fetchone()
+    assert 0 < kept < pages
+
+
+def test_cold_searches_need_the_right_to_make_postgres_forget(db, dsn, raw):
+    if db.run(Query("SHOW server_version_num")).rows[0][0] < "180000":
+        pytest.skip("evicting a relation begins with PostgreSQL 18")
+    fill(db, HNSW)
+    with raw.cursor() as cursor:
+        cursor.execute("CREATE EXTENSION pg_buffercache; CREATE ROLE reader; GRANT SELECT ON docs TO reader")
+    try:
+        reader = connect(dsn, name="reader", role="reader")
+        shown = " ".join(repr(recall(reader, "docs", ef_search=40, queries=5, cold=True)).split())
+        assert "cold was not measured: this role may not put pages out of Postgres' memory" in shown
+    finally:
+        with raw.cursor() as cursor:
+            cursor.execute("DROP OWNED BY reader; DROP ROLE reader")
+
+
 def test_filtered_recall_is_another_number(db):
     fill(db, HNSW)
     plain = recall(db, "docs", ef_search=40, queries=50)

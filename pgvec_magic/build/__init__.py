@@ -7,6 +7,7 @@ from .report import BuildReport
 from .running import Build
 from .spec import spec_for
 from .verb import build, reindex
+from .workshop import Workshop, workshop
 
 __all__ = [
     "Build",
@@ -14,9 +15,11 @@ __all__ = [
     "Dropped",
     "Indexes",
     "Progress",
+    "Workshop",
     "build",
     "drop",
     "indexes",
     "reindex",
     "spec_for",
+    "workshop",
 ]

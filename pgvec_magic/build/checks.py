@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..catalog import TableInfo
+from ..catalog.given import no_dimensions
 from ..db import Database
 from ..errors import UsageError
-from ..index import IndexSpec
+from ..index import IndexSpec, usual_lists
 from ..query import Query
 from .facts import Facts
 
@@ -56,12 +57,6 @@ def check_column(info: TableInfo, spec: IndexSpec) -> None:
         raise UsageError(told, "make the IndexSpec with type and dimensions of the column")
 
 
-def no_dimensions(info: TableInfo, column: str, kind: str) -> UsageError:
-    """Return the error for a column of vectors of any length, which no index takes."""
-    hint = f"ALTER TABLE {info.sql_name} ALTER COLUMN {column} TYPE {kind}(n), with n the dimensions of its vectors"
-    return UsageError(f"{info.label}.{column} has no dimensions, which an index needs", hint)
-
-
 def check_rights(db: Database, info: TableInfo, facts: Facts, spec: IndexSpec, concurrently: bool) -> None:
     """UsageError for what this role may not build, or Postgres cannot, or what would be no use."""
     check_owner(facts, spec)
@@ -76,11 +71,6 @@ def check_rights(db: Database, info: TableInfo, facts: Facts, spec: IndexSpec, c
         if facts.rows:
             hint += f"; or take {usual_lists(facts.rows)} lists"
         raise UsageError(f"{info.label} has {facts.rows:,} vectors, fewer than {spec.lists:,} lists", hint)
-
-
-def usual_lists(rows: int) -> int:
-    """Return how many lists pgvector's README takes: a thousandth of the rows, from a million on their square root."""
-    return max(rows // 1000 if rows <= 1_000_000 else round(rows**0.5), 1)
 
 
 def check_owner(facts: Facts, spec: IndexSpec) -> None:

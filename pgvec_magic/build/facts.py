@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from .. import catalog
 from ..db import Database
 from ..errors import UsageError
 from ..index import IndexSpec
@@ -12,7 +13,6 @@ from ..query import Query
 from ..server import Machine, this_machine
 from ..sqltext import quote_ident, quote_qualified
 
-_SAMPLE = 10_000  # sparse vectors whose numbers are counted
 _TABLE = """
 SELECT c.oid::bigint AS oid, c.relkind::text AS kind, pg_get_userbyid(c.relowner)::text AS owner,
   pg_has_role(c.relowner, 'USAGE') AS owned, has_schema_privilege(c.relnamespace, 'CREATE') AS creates,
@@ -112,7 +112,7 @@ def read(db: Database, spec: IndexSpec) -> Facts:
         table,
         _parts(db, spec, table),
         server,
-        _non_zero(db, spec) if spec.stored_type == "sparsevec" else None,
+        catalog.non_zero(db, spec.schema, spec.table, spec.column) if spec.stored_type == "sparsevec" else None,
         this_machine() if here else None,
         _available() if here else None,
         _free(server.folder) if here and server.folder else None,
@@ -125,14 +125,6 @@ def _parts(db: Database, spec: IndexSpec, table: Table) -> tuple[int, ...]:
     sql = f"SELECT count({quote_ident(spec.column)}) FROM {only}{_name(spec)}{where} GROUP BY tableoid"
     counted = tuple(count for (count,) in db.run(Query(sql.replace("%", "%%"), reads=True)).rows)
     return (max(table.estimated, *counted, 0),) if table.guarded else counted  # policies hide rows from the count
-
-
-def _non_zero(db: Database, spec: IndexSpec) -> float | None:
-    column = quote_ident(spec.column)
-    some = f"SELECT {column} AS v FROM {_name(spec)} WHERE {column} IS NOT NULL LIMIT {_SAMPLE}"
-    sql = f"SELECT avg((pg_column_size(v) - 16) / 8.0)::float8 FROM ({some}) AS some"
-    found: float | None = db.run(Query(sql.replace("%", "%%"), reads=True)).rows[0][0]
-    return found
 
 
 def _name(spec: IndexSpec) -> str:

@@ -37,19 +37,21 @@ class Indexes:
         return self.indexes[at]
 
     def __repr__(self) -> str:
-        return render.text(self._grid())
+        return render.text(self.grid())
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        grid = self._grid()
+        grid = self.grid()
         return {"text/html": render.html(grid), "text/plain": render.text(grid)}
 
-    def _grid(self) -> render.Grid:
-        columns = ("name", "method", "metric", "options", "only where", "size", "state")
+    def grid(self) -> render.Grid:
+        """Return what is shown."""
+        columns = ("name", "method", "metric", "as", "options", "only where", "size", "state")
         rows = [
             (
                 index.name,
                 index.method,
                 index.metric or "",
+                index.form if index.dimensions is None else f"{index.form}({index.dimensions})",
                 ", ".join(index.options),
                 index.where or "",
                 shown(index.bytes),

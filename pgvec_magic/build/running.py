@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import re
 import secrets
@@ -81,6 +82,7 @@ class Build:
             self._own.timeout = self._beside.timeout = None
             self._open = opened.pop_all()
         self._started = time.perf_counter()
+        atexit.register(self.cancel)  # before the connections are closed, or it would leave an invalid index
         threading.Thread(target=self._run, name="pgvec-build", daemon=True).start()
 
     @property
@@ -185,6 +187,7 @@ class Build:
             catalog.forget(self._db)
             self._open.close()
             self._done.set()
+            atexit.unregister(self.cancel)
 
     def _built(self) -> BuildReport:
         try:

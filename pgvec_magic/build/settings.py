@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 from ..index import IndexSpec, build_memory, fitting_rows, index_bytes
+from ..render import bytes_text
 from .facts import Facts
 
+shown = bytes_text
 _MIB = 1024 * 1024
 _UNITS = {"": 1, "kb": 1024, "mb": _MIB, "gb": 1024 * _MIB, "tb": 1024 * 1024 * _MIB}
 # Rows that come while it is built, rows that have just been deleted, and layers that turned out higher than usual.
@@ -76,16 +78,6 @@ def size(value: int | str) -> int:
     if found is None or (unit and unit not in _UNITS) or isinstance(value, bool) or float(found[1]) <= 0:
         raise UsageError(f"{value!r} is no size of memory", "write it as 512MB or 2GB")
     return int(float(found[1]) * _UNITS[unit])
-
-
-def shown(count: float) -> str:
-    """Return bytes as people write them."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TB"
 
 
 def _needed(spec: IndexSpec, facts: Facts, workers: int) -> int:

@@ -7,10 +7,10 @@ from typing import Any
 from .. import catalog
 from .. import metric as metrics
 from ..catalog import TableInfo, VectorColumn
+from ..catalog.given import no_dimensions
 from ..db import Database
 from ..errors import UsageError
-from ..index import IndexSpec
-from .checks import no_dimensions, usual_lists
+from ..index import IndexSpec, usual_lists
 
 
 def spec_for(db: Database, table: str, column: str | None = None, **options: Any) -> IndexSpec:
@@ -55,5 +55,5 @@ def _column(info: TableInfo, name: str | None) -> VectorColumn:
 def _metric(info: TableInfo, column: VectorColumn, form: str) -> str:
     if form == "binary":
         return "hamming"
-    told = [index.metric for index in info.indexes if index.column == column.name and index.metric]
+    told = [metric for index in info.indexes if index.column == column.name and (metric := index.column_metric)]
     return told[0] if told else metrics.usual(column.type)

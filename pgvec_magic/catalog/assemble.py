@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..db.columns import LONGEST_FLAGS
+from ..index import read_key
 from ..metric import by_opclass
 from ..sqltext import quote_ident, quote_qualified
 from .baseline import read_baseline
@@ -40,7 +41,7 @@ def table_info(row: Mapping[str, Any], told: Told, widths: Mapping[str, int] | N
         "columns": tuple(Column(c["name"], _type(c), c["nullable"], (widths or {}).get(c["name"], 0)) for c in columns),
         "vectors": vectors,
         "bits": bits,
-        "indexes": tuple(_vector_index(i) for i in indexes if _is_vector_index(i)),
+        "indexes": tuple(_vector_index(i, columns) for i in indexes if _is_vector_index(i)),
         "key": _key(indexes, row["kind"], row["inherited"]),
         "rows": None if row["rows"] is None else round(row["rows"]),
         "bytes": int(row["bytes"] or 0),
@@ -93,11 +94,13 @@ def _is_vector_index(index: Mapping[str, Any]) -> bool:
     return by_opclass(index["opclass"]) is not None or index["method"] in ("hnsw", "ivfflat", "diskann")
 
 
-def _vector_index(index: Mapping[str, Any]) -> VectorIndex:
+def _vector_index(index: Mapping[str, Any], columns: list[dict[str, Any]]) -> VectorIndex:
     metric = by_opclass(index["opclass"])
+    bare = index["keys"][0]["column"]
+    key = None if bare else read_key(index["definition"], {column["name"]: column["type"] for column in columns})
     return VectorIndex(
         name=index["name"],
-        column=index["keys"][0]["column"],
+        column=key.column if key else bare,
         method=index["method"],
         metric=metric.name if metric else None,
         valid=index["valid"],
@@ -106,6 +109,8 @@ def _vector_index(index: Mapping[str, Any]) -> VectorIndex:
         bytes=int(index["bytes"] or 0),
         definition=index["definition"],
         baseline=read_baseline(index["comment"]),
+        form=key.form if key else "vector",
+        dimensions=key.dimensions if key else None,
     )
 
 

@@ -73,3 +73,9 @@ def check_dimensions(vector: Any, column: VectorColumn, table: TableInfo) -> Non
             f"the query vector has {size:,} dimensions, {table.label}.{column.name} has {column.dimensions:,}",
             "it is from another model than the column's",
         )
+
+
+def no_dimensions(info: TableInfo, column: str, kind: str) -> UsageError:
+    """Return the error for a column of vectors of any length, which no index takes."""
+    hint = f"ALTER TABLE {info.sql_name} ALTER COLUMN {column} TYPE {kind}(n), with n the dimensions of its vectors"
+    return UsageError(f"{info.label}.{column} has no dimensions, which an index needs", hint)

@@ -20,7 +20,7 @@ from .table import TableInfo
 # silently, such as a new index, is noticed after this many seconds.
 FRESH_SECONDS = 5.0
 # What is remembered of a connection and not read from the catalog.
-_KEPT = ("embedders", "searches")
+_KEPT = ("embedders", "searches", "filters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def changed(db: Database, name: str) -> bool:
 
 def forget(db: Database) -> None:
     """Read everything anew at the next use; for those who change tables, indexes or settings."""
-    kept = {name: db.cache[name] for name in db.cache if name in _KEPT}
+    kept = {name: value for name, value in list(db.cache.items()) if name in _KEPT}  # a build forgets meanwhile as well
     db.cache.clear()
     db.cache |= kept
 

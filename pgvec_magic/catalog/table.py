@@ -41,8 +41,9 @@ class VectorColumn:
 class VectorIndex:
     """A vector index; ``metric`` is None for an operator class that is not pgvector's, ``bytes`` its size on disk.
 
-    ``column`` is None where an expression is indexed, ``where`` the condition of a partial index, ``baseline`` what is
-    stored of its recall, with a setting that searches then use.
+    ``column`` is what it stands on, None for an expression that is not known; ``form`` how the vectors stand in it, as
+    they are or by an expression that gives ``dimensions`` of them. ``where`` is the condition of a partial index,
+    ``baseline`` what is stored of its recall, with a setting that searches then use.
     """
 
     name: str
@@ -55,6 +56,17 @@ class VectorIndex:
     bytes: int = 0
     definition: str = ""
     baseline: Baseline | None = None
+    form: str = "vector"
+    dimensions: int | None = None
+
+    @property
+    def column_metric(self) -> str | None:
+        """The metric that the index tells of its column: none where it has bits that were made of the vectors."""
+        return None if self.form == "binary" else self.metric
+
+    def same_order(self, other: VectorIndex) -> bool:
+        """Whether one ORDER BY is served by both."""
+        return (self.form, self.dimensions, self.metric) == (other.form, other.dimensions, other.metric)
 
     @property
     def lists(self) -> int:

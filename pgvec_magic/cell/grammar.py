@@ -31,7 +31,7 @@ _SETTING = Option("--set", "settings", "K=V", "a setting for this cell alone", r
 _EMBEDDER = Option("--embedder", "embedder", "MODEL", "the model, or :function", readers.anything, completes="embedder")
 _TYPE = choice("--type", "type", ("vector", "halfvec", "bit", "sparsevec"), "how the vectors are stored (vector)")
 
-PANELS = ("plan",)
+PANELS = ("plan", "index")
 _EXPLAIN = flag("--explain", "explain", "return what Postgres does for it: its plan")
 _PROVE = flag("--prove", "prove", "as --explain, with each fix tried, measured and undone")
 VCONNECT = Magic(
@@ -211,14 +211,15 @@ VPLAN = Magic(
 VPANEL = Magic(
     "vpanel",
     "Open a panel. plan: a plan to click on, what is wrong with it, and a button that tries a fix. It shows the last "
-    "plan, the one of a variable, or that of searches in a table.",
+    "plan, the one of a variable, or that of searches in a table. index: the indexes of a table, advice with its "
+    "price, a build that is watched and can be canceled while cells run, and the recall after it.",
     (
         Option("PANEL", "panel", "PANEL", "which panel", choices=PANELS),
         Option("TABLE", "about", "TABLE|:plan", "what it shows", readers.anything, completes="table"),
     ),
     1,
     (OUTPUT, CONNECTION),
-    ("%vpanel plan", "%vpanel plan docs", "%vpanel plan :slow"),
+    ("%vpanel plan", "%vpanel plan docs", "%vpanel plan :slow", "%vpanel index docs"),
 )
 
 MAGICS: Mapping[str, Magic] = MappingProxyType(

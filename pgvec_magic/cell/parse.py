@@ -143,8 +143,8 @@ def parse_index(line: str, namespace: Namespace) -> IndexRequest:
     given = read(VINDEX, _unsilenced(line), namespace)
     words = [str(word) for word in given.words]
     if len(words) == 1 and words[0] not in INDEX_WORDS:
-        words.insert(0, "list")
-    if words[0] not in INDEX_WORDS:
+        words.insert(0, "both")
+    elif words[0] not in INDEX_WORDS:
         raise UsageError(f"%vindex has no word {words[0]!r}", did_you_mean(words[0], INDEX_WORDS))
     if len(words) == 1:
         raise UsageError("%vindex needs TABLE", f"write it as %vindex {words[0]} docs")
@@ -153,14 +153,28 @@ def parse_index(line: str, namespace: Namespace) -> IndexRequest:
     return IndexRequest(words[0], words[1], options, **request)
 
 
-_TAKEN = {"list": (), "drop": ("name",), "reindex": ("name", "memory", "workers", "background")}
+_MEASURED = ("column", "metric", "sample")
+_TAKEN: Mapping[str, tuple[str, ...]] = {
+    "list": (),
+    "drop": ("name",),
+    "reindex": ("name", "memory", "workers", "background"),
+    "advise": _MEASURED,
+    "compare": _MEASURED,
+    "both": _MEASURED,
+}
 
 
 def _check_taken(word: str, given: Mapping[str, object]) -> None:
-    """UsageError for an option that means nothing with this word; ``build`` takes all."""
+    """UsageError for an option that means nothing with this word; ``build`` takes all but the sample."""
     for option in VINDEX.options:
-        if word in _TAKEN and option.field in given and option.field not in _TAKEN[word]:
-            raise UsageError(f"%vindex {word} takes no {option.name}", "%vindex build does")
+        if option.field in given and not _is_taken(word, option.field):
+            said = "" if word == "both" else f"{word} "
+            other = "advise" if option.field == "sample" else "build"
+            raise UsageError(f"%vindex {said}takes no {option.name}", f"%vindex {other} does")
+
+
+def _is_taken(word: str, field: str) -> bool:
+    return field in _TAKEN[word] if word in _TAKEN else field != "sample"
 
 
 def _with_quotes(line: str) -> str:

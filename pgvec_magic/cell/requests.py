@@ -127,7 +127,10 @@ class PanelRequest:
 
 @dataclass(frozen=True, slots=True)
 class IndexRequest:
-    """What ``%vindex`` asks for: ``word`` is what to do with the table's indexes, ``options`` what the line gives."""
+    """What ``%vindex`` asks for: ``word`` is what to do with the table's indexes, ``options`` what the line gives.
+
+    Without a word it is ``both``: list and advise.
+    """
 
     word: str
     table: str

@@ -29,6 +29,7 @@ VRECALL = Magic(
         column("--column", "column", "the vector column"),
         choice("--metric", "metric", tuple(METRICS), "the distance; else that of the column's index"),
         number("--target", "target", "the recall to reach (0.95)", "R"),
+        flag("--cold", "cold", "also measure searches that find nothing of the index in Postgres' memory"),
         choice(
             "--apply",
             "apply",
@@ -59,10 +60,11 @@ VHEALTH = Magic(
     ),
     ("%vhealth", "%vhealth docs", "%vhealth docs --fix", "%vhealth sales.articles -c shop -o report"),
 )
-INDEX_WORDS = ("list", "build", "reindex", "drop")
+INDEX_WORDS = ("list", "advise", "build", "compare", "reindex", "drop")
 VINDEX = Magic(
     "vindex",
-    "Work on the vector indexes of a table: list them, build one, rebuild one while it is used, or drop one. A build "
+    "Work on the vector indexes of a table: list them, ask which it wants (advise), build one, measure the kinds side "
+    "by side on a copy (compare), rebuild one while it is used, or drop one. Without a word: list and advise. A build "
     "shows its progress, and an interrupt cancels it on the server.",
     (Option("WORD", "word", "WORD", "what to do", choices=INDEX_WORDS, open=True), TABLE),
     1,
@@ -80,16 +82,17 @@ VINDEX = Magic(
         flag("--concurrently", "concurrently", "let others write meanwhile, which takes longer"),
         Option("--memory", "memory", "SIZE", "maintenance_work_mem, such as 2GB (what it takes)", readers.anything),
         whole("--workers", "workers", "processes that help (as many as there are processors)"),
+        whole("--sample", "sample", "rows that are built to measure (compare 5,000; advise 1,000, 0 for none)"),
         flag("--background", "background", "return the build at once, to be waited for or canceled"),
         OUTPUT,
         CONNECTION,
     ),
     (
         "%vindex docs",
+        "%vindex compare docs --sample 10000",
         "%vindex build docs",
-        "%vindex build docs --method ivfflat --lists 100 --metric l2",
+        "%vindex build docs --method ivfflat --lists 100 --metric l2 --background -o build",
         '%vindex build docs --as halfvec --concurrently --where "tenant = 3" --name docs_tenant_3',
-        "%vindex build docs --background -o build",
         "%vindex reindex docs --name docs_embedding_idx",
         "%vindex drop docs --name docs_embedding_idx",
     ),

@@ -35,7 +35,7 @@ class Step:
 
 def steps(source: Source, search: Search, most: float) -> list[Step] | None:
     """Return the statements that ask an index, or None where there is none or Postgres would not use it."""
-    indexes = source.target.need_vectors().indexes
+    indexes = source.target.need_vectors().plain
     if not indexes:
         return None
     able = catalog.capabilities(source.db)
@@ -70,7 +70,7 @@ def ask_all(source: Source, count: Count, most: float, asked: Sequence[Step], to
             done += asked[0].asked
             told(min(done / max(count.with_vector, 1), 1.0))
     zeros = _compare_lost(source, count, most, answers)
-    names = " or ".join(index.name for index in source.target.need_vectors().indexes)
+    names = " or ".join(index.name for index in source.target.need_vectors().plain)
     keys, found, first = answers.in_order(source.order(answers.keys))
     pairs, incomplete = complete(source, keys, found, first, most)
     notes = (_APPROXIMATE, *_incomplete(incomplete))

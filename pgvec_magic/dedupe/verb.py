@@ -96,8 +96,8 @@ def _long(source: Source, count: Count) -> str:
 def _way_out(table: TableInfo, vectors: VectorSource) -> str:
     """Return how so many rows are compared in less time."""
     column, schema = vectors.column, vectors.extension_schema
-    if vectors.indexes:
-        names = " or ".join(index.name for index in vectors.indexes)
+    if vectors.plain:
+        names = " or ".join(index.name for index in vectors.plain)
         return f"Postgres would not use the index {names} here: take fewer rows, with where="
     if metrics.too_wide(column.name, column.type, column.dimensions or 0):
         return f"No index takes {column.dimensions:,} dimensions of {column.type}: take fewer rows, with where="

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -184,12 +185,14 @@ def _operand(found: list[Token], at: int, step: int) -> list[Token]:
 
 
 def _aliases(found: list[Token]) -> dict[str, set[str]]:
-    """Return what the names behind AS stand for: a distance, a rank of words, a window function."""
+    """Return what names behind AS, which may be left out, stand for: a distance, a rank of words, a window function."""
     names: dict[str, set[str]] = {}
-    for at, token in enumerate(found[:-1]):
-        if token.text.upper() == "AS" and found[at + 1].kind == "word" and found[at + 1].text.upper() not in _OF_CTES:
-            kinds = _kinds(_operand(found, at, -1), {})
-            names.setdefault(found[at + 1].text.lower(), set()).update(kinds)
+    for at, (token, name) in enumerate(itertools.pairwise(found)):
+        is_named = token.text.upper() == "AS" and name.text.upper() not in _OF_CTES
+        ends = found[at + 2].text.upper() if at + 2 < len(found) else ""
+        if name.kind == "word" and (is_named or (token.text == ")" and ends in (",", "FROM"))):
+            kinds = _kinds(_operand(found, at if is_named else at + 1, -1), {})
+            names.setdefault(name.text.lower(), set()).update(kinds)
     return names
 
 

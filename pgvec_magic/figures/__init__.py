@@ -6,6 +6,7 @@ from .icicle import icicle
 from .pairs import duplicates
 from .ranked import scores
 from .recall import Curve, recall
+from .staircase import Stair, staircase
 from .steps import MOST_STEPS, Mark, Step
 from .tree import tree
 from .ways import Timed, ways
@@ -18,6 +19,7 @@ __all__ = [
     "Curve",
     "Mark",
     "Sketch",
+    "Stair",
     "Step",
     "Timed",
     "duplicates",
@@ -25,6 +27,7 @@ __all__ = [
     "recall",
     "scores",
     "shares",
+    "staircase",
     "tree",
     "ways",
 ]

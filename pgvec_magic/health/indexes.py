@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import cast
 
-from ..build.checks import usual_lists
 from ..build.settings import shown
 from ..catalog import VectorIndex
-from ..index import index_bytes
+from ..index import index_bytes, usual_lists
 from ..sqltext import quote_literal, quote_qualified
 from .check import DECISION, Check, grey
 from .facts import Index, Place, Sample, Table

@@ -6,10 +6,9 @@ import re
 from dataclasses import replace
 
 from .. import metric as metrics
-from ..build.checks import usual_lists
 from ..catalog import TableInfo, VectorColumn, VectorIndex
 from ..errors import UsageError
-from ..index import IndexSpec
+from ..index import IndexSpec, usual_lists
 from ..sqltext import quote_qualified
 from .facts import Table
 
@@ -17,7 +16,7 @@ from .facts import Table
 def wanted(table: Table, column: VectorColumn, **options: str) -> IndexSpec | None:
     """Return the HNSW index that a column should have: as it is, or where it is too wide as halfvec or bits."""
     info = table.info
-    told = [i.metric for i in info.indexes if table.column(i) == column.name and i.metric]
+    told = [i.column_metric for i in info.indexes if table.column(i) == column.name and i.column_metric]
     for form in ("vector", "halfvec", "binary"):
         metric = "hamming" if form == "binary" else next(iter(told), metrics.usual(column.type))
         try:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from .. import metric as metrics
 from ..errors import UsageError, did_you_mean
+from ..metric import FORMS, in_form
 from ..sqltext import check_condition, placeholders, quote_ident, quote_qualified
 
 METHODS = ("hnsw", "ivfflat")
-# How the vectors of a column stand in the index: as they are, or as an expression of them.
-FORMS = ("vector", "halfvec", "binary", "subvector")
 _NO_IVFFLAT = {"l1", "jaccard"}
 _RANGES = {"m": (2, 100), "ef_construction": (4, 1000), "lists": (1, 32_768)}
 
@@ -89,12 +88,7 @@ class IndexSpec:
     @property
     def expression(self) -> str:
         """What is indexed, as SQL: the column, or the expression that a query has to repeat."""
-        column, size = quote_ident(self.column), self.stored_dimensions
-        if self.form == "binary":
-            return f"{self._qualified('binary_quantize')}({column})::bit({size})"
-        if self.form == "subvector":
-            return f"{self._qualified('subvector')}({column}, 1, {size})::{self._qualified(self.type)}({size})"
-        return column if self.stored_type == self.type else f"{column}::{self._qualified(self.stored_type)}({size})"
+        return in_form(self.form, quote_ident(self.column), self.type, self.stored_dimensions, self._qualified(""))
 
     @property
     def opclass(self) -> str:
@@ -126,3 +120,8 @@ class IndexSpec:
 
     def _qualified(self, name: str) -> str:
         return f"{quote_ident(self.extension)}.{name}" if self.extension else name
+
+
+def usual_lists(rows: int) -> int:
+    """Return how many lists pgvector's README takes: a thousandth of the rows, from a million on their square root."""
+    return max(rows // 1000 if rows <= 1_000_000 else round(rows**0.5), 1)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from ..build import Build, build, drop, indexes, reindex, spec_for
+from ..advise import advise
+from ..build import Build, build, drop, indexes, reindex, spec_for, workshop
 from ..cell import IndexRequest
 from ..db import Database
+from ..trial import trial
 from .progress import ProgressLine
 
 
 def do(db: Database, asked: IndexRequest, *, in_notebook: bool) -> object:
     """Do what a line asks for, and return its value; of a build in the background the build itself."""
     options = dict(asked.options)
+    if asked.word == "both":
+        return workshop(db, asked.table, **options)
+    if asked.word == "advise":
+        return advise(db, asked.table, **options)
+    if asked.word == "compare":
+        with ProgressLine(in_notebook=in_notebook) as line:
+            return trial(db, asked.table, **options, progress=line.show)
     if asked.word == "list":
         return indexes(db, asked.table)
     if asked.word == "drop":

@@ -176,7 +176,7 @@ class PgvecMagics(Magics):
         from ..panels import panel
 
         asked = cell.parse_panel(line, self._names)
-        about = self._last_plan() if asked.about is None else asked.about
+        about = self._last_plan() if asked.about is None and asked.panel == "plan" else asked.about
         is_at_hand = asked.connection or db.names() or isinstance(about, str)  # a pasted plan needs no connection
         database = db.get(asked.connection) if is_at_hand else None
         return self._kept(asked.output, panel(database, asked.panel, about))

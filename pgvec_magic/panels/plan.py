@@ -15,6 +15,7 @@ from ..diagnose import Cure, Finding
 from ..errors import PgvecError
 from ..search import Explanation, explain
 from .view import PlanView
+from .words import framed, line
 
 _NOTHING_WRONG = "nothing is wrong: click a step to see what it did"
 _SPACE = {"margin": "4px 0 4px 0"}
@@ -113,11 +114,11 @@ class PlanPanel(widgets.VBox):  # type: ignore[misc]  # it has no types
         parts = [render.notice(self.chosen.notice)] if self.chosen else []
         parts += [_facts(step) for step in self.explanation.plan.nodes if step.number == self.view.step]
         if not self.explanation.findings and self.view.step is None:
-            parts.append(_line(_NOTHING_WRONG))
-        self.details.value = _framed("".join(parts))
+            parts.append(line(_NOTHING_WRONG))
+        self.details.value = framed("".join(parts))
         reason = self._reason()
         self.fix.disabled = bool(reason)
-        self.why_not.value = _line(reason) if self.chosen else ""
+        self.why_not.value = line(reason) if self.chosen else ""
 
     def _reason(self) -> str:
         """Say why the fix cannot be tried, or nothing."""
@@ -164,12 +165,12 @@ class PlanPanel(widgets.VBox):  # type: ignore[misc]  # it has no types
         """Keep everything from being clicked while something runs, and show what went wrong as one line."""
         for each in (self.ask, self.fix, self.text):
             each.disabled = True
-        self.said.value = _line("running …")
+        self.said.value = line("running …")
         try:
             yield
             self.said.value = ""
         except PgvecError as error:
-            self.said.value = _line(str(error), severity="error")
+            self.said.value = line(str(error), severity="error")
         finally:
             self.ask.disabled = self.text.disabled = False
             self.fix.disabled = bool(self._reason())
@@ -194,15 +195,3 @@ def _sign(finding: Finding) -> str:
 def _facts(step: plan.Node) -> str:
     facts = "".join(f"<li>{escape(render.clean(fact))}</li>" for fact in plan.facts(step))
     return f"<div><b>{escape(render.clean(plan.elide(step.label)))}</b><ul style='margin:2px 0'>{facts}</ul></div>"
-
-
-def _framed(html: str) -> str:
-    return f'<div class="pgvec" style="line-height:1.5">{html}</div>'
-
-
-def _line(text: str, severity: str = "info") -> str:
-    """Return a text as one line; what is an error has the sign and the colour of one."""
-    said = escape(" ".join(render.clean(text).split()))
-    found = render.SEVERITIES[severity]
-    mark = f'<b style="color:{found.color}">{found.sign} {found.word}</b> ' if severity == "error" else ""
-    return _framed(f"{mark}{said}")

@@ -58,7 +58,7 @@ def _document(found: Any) -> Mapping[str, Any]:
     """Return the object of one statement, whatever lists it stands in."""
     while isinstance(found, list) and len(found) == 1:
         found = found[0]
-    if isinstance(found, list) and len(found) > 1:
+    if isinstance(found, list) and sum(isinstance(each, Mapping | list) for each in found) > 1:
         raise UsageError(f"this holds {len(found)} plans", "read one at a time")
     if isinstance(found, Mapping) and "Node Type" in found:
         found = {"Plan": found}

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from .coarse import MAX_EF_SEARCH, coarse_rows, takes_all_found
 from .request import Search
+from .settings import METHODS, Settings, as_stored, depth, given, passes, with_citus
 
 if TYPE_CHECKING:
     from ..catalog import VectorIndex
 
-Settings = tuple[tuple[str, str], ...]
 
 # Measured with python -m benchmarks.auto: 100,000 × 128, k = 10. One pass of an HNSW index takes 0.4 ms when it is 40
 # deep, 0.45 for 100, 0.55 for 200, 0.9 for 400 and 3 for 800 where the rows are in clusters, and 2, 3, 5, 10 and 21 ms
 # where they are spread evenly; exact takes 1 ms for 1,000 rows. So one row deeper costs as much as sorting 2 rows (in
-# clusters) to 26 (even). Between them, where either may be wrong by the same factor, nearer to exact, which is right:
-WALK_COST = 10
+# clusters) to 26 (even). Between them, where either may be wrong by the same factor, nearer to exact, which is right;
+# more where searches before took longer (search.costs), up to 50: a pass of 1,000 beside comparing 50,000 even rows.
+WALK_COST, MOST_WALK_COST = 10.0, 50.0
 # One pass is at least so deep where a filter drops rows: in clusters 1.15 times the time of 40, and on even data a
 # recall of 0.37 in place of 0.16. 200 would take 1.4 times as long as 40.
 FILTERED_EF_SEARCH = 100
@@ -31,15 +33,10 @@ FAR_ROWS = 100_000
 # Where one pass cannot tell, for it would have to be deeper than pgvector allows or the index is no HNSW index, so many
 # rows are searched exactly: in 10 ms, as long as an iterative scan may take.
 EXACT_ROWS = 10_000
-# The largest hnsw.ef_search that pgvector takes, its default, and its default for hnsw.max_scan_tuples.
-MAX_EF_SEARCH = 1000
+# pgvector's defaults for hnsw.ef_search and hnsw.max_scan_tuples.
 EF_SEARCH = 40
 MAX_SCAN_TUPLES = 20_000
 ITERATIVE_SINCE = (0, 8)
-# pgvector's own, whose settings we know.
-_METHODS = ("hnsw", "ivfflat")
-# Without it Citus does not send a SET LOCAL to its workers. In force only where Citus is.
-CITUS = ("citus.propagate_set_commands", "'local'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,9 @@ class Scan:
     """``kind`` is as-is, ann (one pass), iterative or exact; ``why`` says in words why it was chosen.
 
     ``candidates`` are the rows that it hands over to be ordered, grouped or fused; where it gives too few, ``deeper``
-    finds more, or else an exact scan.
+    finds more, or else an exact scan. ``read`` are those that it takes in the order of an index on an expression, to be
+    put in that of the vectors; None where the index has that. ``compared`` is about how many rows an exact one computes
+    distances of, where somebody has counted.
     """
 
     kind: str
@@ -55,6 +54,8 @@ class Scan:
     settings: Settings = ()
     why: str = ""
     deeper: Scan | None = None
+    compared: int | None = None
+    read: int | None = None
 
     @property
     def may_stop_early(self) -> bool:
@@ -63,7 +64,7 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Choice:
+class Choice:
     """What a choice rests on; ``matching`` of ``rows`` pass the filter and the policies, both estimates or None."""
 
     search: Search
@@ -73,6 +74,7 @@ class _Choice:
     matching: int | None
     rows: int | None
     guarded: bool
+    walk_cost: float
 
     @property
     def filtered(self) -> bool:
@@ -80,8 +82,28 @@ class _Choice:
         return bool(self.search.where) or self.guarded
 
     @property
+    def form(self) -> str:
+        """How the vectors stand in the indexes."""
+        return self.indexes[0].form if self.indexes else "vector"
+
+    @property
     def wanted(self) -> int:
-        """How many rows the scan must give: those asked for, and more where some are dropped or fused afterwards."""
+        """How many rows the scan must give: those handed over, and more where their order is that of an expression."""
+        search = self.search
+        if self.form == "vector" or (search.mode == "vector" and (search.candidates or 0) > search.needed):
+            return self.handed
+        return max(self.handed, coarse_rows(self.form, search.needed))
+
+    @property
+    def found_anyway(self) -> int:
+        """How many rows a pass finds whatever is wanted, where each of them may be among the nearest."""
+        if self.filtered or not takes_all_found(self.indexes[0]):
+            return 0
+        return self.search.ef_search or self.depth_in_force
+
+    @property
+    def handed(self) -> int:
+        """How many rows are handed over: those asked for, and more where some are dropped or fused afterwards."""
         search = self.search
         if search.candidates is not None:
             return max(search.candidates, search.needed)
@@ -94,7 +116,8 @@ class _Choice:
         """How many rows a scan in nearly the right order hands over, so that the nearest are among them."""
         if not self.filtered or self.search.candidates is not None or self.search.per:
             return self.wanted
-        return max(4 * self.search.needed, 40, self._in_first_pass if self.search.mode == "vector" else 0)
+        in_first_pass = self._in_first_pass if self.search.mode == "vector" else 0
+        return max(self.wanted, 4 * self.search.needed, 40, in_first_pass)
 
     @property
     def _in_first_pass(self) -> int:
@@ -142,13 +165,18 @@ class _Choice:
         return FILTERED_EF_SEARCH if self.filtered else 1
 
     @property
+    def searched(self) -> int | None:
+        """How many rows the filter leaves, or the table has; None where nobody has counted."""
+        return self.matching if self.filtered else self.rows
+
+    @property
     def sorted_cheaply(self) -> str | None:
         """Why to look at every row that the filter leaves, or None when an index scan costs less."""
-        matching = self.matching if self.filtered else self.rows
+        matching = self.searched
         if matching is None or self.search.asks_for_index:
             return None
         cannot_tell = self.filtered and self.wants_iterative
-        if matching > max(WALK_COST * self.walked, EXACT_ROWS if cannot_tell else 0):
+        if matching > max(self.walk_cost * self.walked, EXACT_ROWS if cannot_tell else 0):
             return None
         rows = f"about {matching:,} {'row' if matching == 1 else 'rows'}"
         if self.guarded:
@@ -175,7 +203,7 @@ class _Choice:
     @property
     def _is_relaxed(self) -> bool:
         """Whether rows always come in nearly the right order only, as of a diskann index."""
-        return any(index.method not in _METHODS for index in self.indexes)
+        return any(index.method not in METHODS for index in self.indexes)
 
 
 def choose_scan(
@@ -188,93 +216,58 @@ def choose_scan(
     rows: int | None = None,
     others: Sequence[VectorIndex] = (),
     guarded: bool = False,
+    walk_cost: float = WALK_COST,
 ) -> Scan:
     """Return the scan for a search.
 
     ``version`` is pgvector's, ``in_force`` the settings of the session, ``matching`` the planner's estimate of the rows
     that the filter leaves, and the policies of a table that is ``guarded`` by some (None without both), ``rows`` of the
-    table's rows, ``others`` further indexes that Postgres may use in place of ``index``.
+    table's rows, ``others`` further indexes that Postgres may use in place of ``index``, ``walk_cost`` how many rows
+    are compared in the time in which a pass of it goes one row deeper.
     """
     indexes = (index, *others) if index is not None else ()
-    choice = _Choice(search, indexes, version, {**in_force, **search.asked}, matching, rows, guarded)
+    choice = Choice(search, indexes, version, {**in_force, **search.asked}, matching, rows, guarded, walk_cost)
     if search.as_is:
-        given = _given(search)
-        return Scan("as-is", choice.wanted, _with_citus(choice, given), "" if given or search.asked else "nothing set")
+        sent = with_citus(choice, given(search))
+        return _scan("as-is", choice, choice.wanted, sent, "" if sent or search.asked else "nothing set")
     if search.strategy == "exact":
-        return Scan("exact", choice.wanted, why="as asked")
+        return Scan("exact", choice.handed, why="as asked")
     if index is None:
-        return Scan("exact", choice.wanted, why="no index to use")
+        return Scan("exact", choice.handed, why="no index to use")
     if search.strategy == "auto" and (why := choice.sorted_cheaply):
-        return Scan("exact", choice.wanted, why=why)
+        return Scan("exact", choice.handed, why=why, compared=choice.searched)
     return _by_index(choice)
 
 
-def _by_index(choice: _Choice) -> Scan:
+def _by_index(choice: Choice) -> Scan:
     iterative, why = choice.wants_iterative, ""
     if iterative and choice.version < ITERATIVE_SINCE:
         iterative, why = False, "iterative scans need pgvector 0.8"
     rows = choice.candidates if iterative else choice.wanted
     if rows > (MAX_SCAN_TUPLES if iterative else MAX_EF_SEARCH) and choice.search.strategy == "auto":
-        return Scan("exact", rows, why=why or f"{rows:,} rows are more than an index scan gives")
+        return Scan("exact", choice.handed, why=why or f"{rows:,} rows are more than an index scan gives")
     if iterative:
         return _iterative(choice)
-    settings = (*_passes(choice, iterative=False), *_depth(choice, choice.depth))
-    return Scan("ann", rows, _with_citus(choice, settings), why or _as_stored(choice, settings), _deeper(choice))
+    settings = (*passes(choice, iterative=False), *depth(choice, choice.depth))
+    found = _scan("ann", choice, rows, with_citus(choice, settings), why or as_stored(choice, settings))
+    return replace(found, deeper=_deeper(choice))
 
 
-def _iterative(choice: _Choice, why: str = "") -> Scan:
+def _iterative(choice: Choice, why: str = "") -> Scan:
     least = max(DEEP_EF_SEARCH, choice.candidates) if choice.filtered else choice.depth
-    settings = (*_passes(choice, iterative=True), *_depth(choice, least))
-    return Scan("iterative", choice.candidates, _with_citus(choice, settings), why or _as_stored(choice, settings))
+    settings = (*passes(choice, iterative=True), *depth(choice, least))
+    why = why or as_stored(choice, settings)
+    return _scan("iterative", choice, choice.candidates, with_citus(choice, settings), why)
 
 
-def _deeper(choice: _Choice) -> Scan | None:
+def _scan(kind: str, choice: Choice, rows: int, settings: Settings, why: str) -> Scan:
+    """Return a scan that gives so many rows: they are handed over as they come, or the best of them by the vectors."""
+    if choice.form == "vector":
+        return Scan(kind, rows, settings, why)
+    return Scan(kind, choice.handed, settings, why, read=max(rows, choice.found_anyway))
+
+
+def _deeper(choice: Choice) -> Scan | None:
     """What follows on a pass that found too few: an iterative scan where the rows are too many to sort them."""
     too_many = choice.filtered and (choice.matching or 0) > FAR_ROWS and choice.version >= ITERATIVE_SINCE
     return _iterative(choice, "one pass of the index found too few rows") if too_many else None
-
-
-def _passes(choice: _Choice, *, iterative: bool) -> Settings:
-    """The settings that let a scan go on after its first pass, or keep it from that where it would."""
-    methods = _known_methods(choice)
-    if iterative:
-        return tuple((f"{method}.iterative_scan", "relaxed_order") for method in methods)
-    names = [f"{method}.iterative_scan" for method in methods]
-    return tuple((name, "off") for name in names if choice.in_force.get(name, "off") != "off")
-
-
-def _depth(choice: _Choice, least: int) -> Settings:
-    """The settings that say how far one pass looks; never below a value in force, unless the person says so."""
-    chosen = {}
-    methods = _known_methods(choice)
-    if "hnsw" in methods:
-        chosen["hnsw.ef_search"] = str(max(min(least, MAX_EF_SEARCH), choice.depth_in_force))
-    if "ivfflat" in methods:
-        lists = max(index.lists for index in choice.indexes if index.method == "ivfflat")
-        in_force = int(choice.in_force.get("ivfflat.probes", 1))
-        chosen["ivfflat.probes"] = str(max(math.isqrt(lists), in_force, *choice.stored("ivfflat")))
-    return tuple((chosen | dict(_given(choice.search))).items())
-
-
-def _as_stored(choice: _Choice, settings: Settings) -> str:
-    """Say which setting is what it is because that is stored on an index."""
-    for index in choice.indexes:
-        stored = index.baseline
-        if stored and (f"{index.method}.{stored.setting}", str(stored.value)) in settings:
-            return f"{stored.setting} as stored on {index.name}"
-    return ""
-
-
-def _known_methods(choice: _Choice) -> list[str]:
-    return [method for method in _METHODS if any(index.method == method for index in choice.indexes)]
-
-
-def _given(search: Search) -> Settings:
-    """How far a pass looks, as the person said."""
-    given = {"hnsw.ef_search": search.ef_search, "ivfflat.probes": search.probes}
-    return tuple((name, str(value)) for name, value in given.items() if value is not None)
-
-
-def _with_citus(choice: _Choice, settings: Settings) -> Settings:
-    sent = bool(settings or choice.search.asked) and CITUS[0] in choice.in_force
-    return (CITUS, *settings) if sent else settings

@@ -1,7 +1,8 @@
 """``Search`` and its target -> one SQL statement.
 
 The sort key is the bare operator on the bare column, written once and named in ORDER BY by its ordinal: that is what a
-vector index serves, and it sends the query vector once.
+vector index serves, and it sends the query vector once. Of an index on an expression it is the operator on that very
+expression: what comes in its order is put in that of the whole vectors around it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from .words import page
 
 # Names that no notebook variable can have, so ours never clash with a person's.
 VECTOR, EXCLUDED = "query vector", "similar to"
+_GIVEN = "(SELECT vector FROM query_vector)"
 
 
 def build(search: Search, target: Target, scan: Scan, vector: object = None) -> Query:
@@ -83,6 +85,16 @@ class _Parts:
         return None if self.search.per and self.is_exact else self.scan.candidates
 
     @property
+    def is_coarse(self) -> bool:
+        """Whether the scan gives the order of an expression, and that of the vectors is made of what it finds."""
+        return self.vectors.is_coarse and not self.is_exact
+
+    @property
+    def read(self) -> int | None:
+        """How many rows the scan gives."""
+        return self.scan.read or self.limit
+
+    @property
     def conditions(self) -> list[str]:
         """The person's conditions, each in parentheses on lines of its own so that a comment cannot swallow ours.
 
@@ -107,7 +119,8 @@ class _Parts:
         # `+ 0` keeps the planner from any vector index: the answer is exact, and may use the filter's own index.
         distance = f"({distance}) + 0" if self.is_exact else distance
         selected = [*columns, f"{distance} AS {self.target.name('distance')}"]
-        order = [str(len(selected)), *(self.target.keys if self.is_exact else [])]
+        first = self.vectors.coarse_distance(vector) if self.is_coarse else str(len(selected))
+        order = [first, *(self.target.keys if self.is_exact else [])]
         cut = "" if limit is None else f"\nORDER BY {', '.join(order)}\n{page(limit, offset)}"
         return f"SELECT {', '.join(selected)}\nFROM {self.target.relation}{self._where()}{cut}"
 
@@ -126,7 +139,7 @@ def _rounded_up(distance: float) -> float:
 def _vector(parts: _Parts) -> str:
     """The nearest rows in one SELECT; a group, a threshold or a nearly sorted scan needs a step outside."""
     search = parts.search
-    if search.per or parts.scan.kind == "iterative" or search.has_threshold:
+    if search.per or parts.scan.kind == "iterative" or search.has_threshold or parts.is_coarse:
         return _candidates_then_best(parts)
     return parts.nearest(parts.target.outputs, f"%({VECTOR})s", search.k, search.offset)
 
@@ -137,29 +150,35 @@ def _candidates_then_best(parts: _Parts) -> str:
     distance, per = target.name("distance"), search.per and ident(search.per)
     order = ", ".join([f"{distance} + 0", *target.keys])
     best = f"(SELECT DISTINCT ON ({per}) * FROM candidates ORDER BY {per}, {order}) AS best" if per else "candidates"
-    nearest = parts.nearest([*target.outputs, *target.hidden(search.per)], f"%({VECTOR})s", parts.limit)
+    vector, bound = (_GIVEN, f"{_given(parts)},\n") if parts.is_coarse else (f"%({VECTOR})s", "")
+    nearest = parts.nearest([*target.outputs, *target.hidden(search.per)], vector, parts.read)
     return (
-        f"WITH candidates AS MATERIALIZED (\n{nearest}\n)\n"
+        f"WITH {bound}candidates AS MATERIALIZED (\n{nearest}\n)\n"
         f"SELECT {', '.join([*target.outputs, distance])}\nFROM {best}{parts.threshold()}\n"
         f"ORDER BY {order}\n{page(search.k, search.offset)}"
     )
 
 
+def _given(parts: _Parts) -> str:
+    """The query vector as a CTE: bound once, however often the statement needs it."""
+    return f"query_vector AS MATERIALIZED (SELECT %({VECTOR})s::{parts.vectors.type} AS vector)"
+
+
 def _hybrid(parts: _Parts) -> str:
     """Reciprocal rank fusion of a vector leg and a keyword leg, each ordered and limited by itself."""
-    target, vectors = parts.target, parts.vectors
+    target, vectors, scan = parts.target, parts.vectors, parts.scan
     distance, score, rank = target.name("distance"), target.name("score"), target.name("rank")
-    vector = "(SELECT vector FROM query_vector)"
+    cut = f"\nORDER BY {rank}\n{page(scan.candidates)}" if scan.read and parts.limit else ""
     ranked = f"*, row_number() OVER (ORDER BY {distance} + 0, {', '.join(target.keys)}) AS {rank}"
     parts_of = [
-        f"query_vector AS MATERIALIZED (SELECT %({VECTOR})s::{vectors.type} AS vector)",
-        f"candidates AS MATERIALIZED (\n{parts.nearest(target.keys, vector, parts.limit)}\n)",
-        f"vector_leg AS (\nSELECT {ranked}\nFROM candidates{parts.threshold()}\n)",
-        keyword.leg(parts.search, target, parts.conditions, parts.limit, parts.scan.candidates),
+        _given(parts),
+        f"candidates AS MATERIALIZED (\n{parts.nearest(target.keys, _GIVEN, parts.read)}\n)",
+        f"vector_leg AS (\nSELECT {ranked}\nFROM candidates{parts.threshold()}{cut}\n)",
+        keyword.leg(parts.search, target, parts.conditions, parts.limit, scan.candidates),
         f"fused AS (\n{_fused(parts)}\n)",
     ]
     outputs = [f"d.{name}" for name in target.outputs]
-    outputs += [f"d.{vectors.distance(vector)} AS {distance}"]
+    outputs += [f"d.{vectors.distance(_GIVEN)} AS {distance}"]
     outputs += [f"f.{target.name(ours)}" for ours in ("score", *HYBRID_COLUMNS)]
     outputs += [*keyword.told(target), f"(SELECT count(*) FROM candidates) AS {target.name('found')}"]
     return (

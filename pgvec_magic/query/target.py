@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .. import metric as metrics
@@ -26,6 +26,10 @@ _WORD_PARTS = ("all_words", "some_words", "bm25_words", "words", "keyword_leg")
 _PARTS = frozenset(["candidates", "query_vector", "vector_leg", *_WORD_PARTS, "fused"])
 # Types whose values nobody wants to read in a result.
 _UNREADABLE = frozenset(["vector", "halfvec", "sparsevec", "tsvector"])
+# Metrics whose order bits made of vectors have nearly: for vectors of one length, as models make them, ip is cosine.
+_BY_DIRECTION = ("cosine", "ip")
+# Why they serve no other.
+SIGNS_ONLY = "it has the sign of each number alone, which tells the direction of a vector and not how long it is"
 # The type without its length: as ``bit`` it would be one bit long.
 _ANY_BITS = 'pg_catalog."bit"'
 
@@ -38,29 +42,62 @@ def ident(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class VectorSource:
-    """A vector column and the distance to search it by; ``indexes`` serve both, the likeliest to be used first."""
+    """A vector column and the distance to search it by.
+
+    ``indexes`` serve the statement of a search, the likeliest to be used first: they all have the column in the same
+    form. ``others`` have it in another, which takes another statement.
+    """
 
     column: VectorColumn
     metric: Metric
     indexes: tuple[VectorIndex, ...]
     extension_schema: str | None
+    others: tuple[VectorIndex, ...] = ()
+
+    def by(self, index: VectorIndex) -> VectorSource:
+        """Return the source of a statement that an index of ours serves."""
+        rest = [i for i in (*self.indexes, *self.others) if i != index]
+        same = tuple(i for i in rest if i.same_order(index))
+        return replace(self, indexes=(index, *same), others=tuple(i for i in rest if i not in same))
 
     def distance(self, vector: str) -> str:
-        """The bare operator on the bare column: the only form that a vector index serves."""
-        return f"{ident(self.column.name)} {self._operator} {vector}"
+        """The bare operator on the bare column: the only form that an index on the column itself serves."""
+        return f"{ident(self.column.name)} {self._qualified(self.metric)} {vector}"
+
+    @property
+    def plain(self) -> tuple[VectorIndex, ...]:
+        """The indexes on the column itself, whose order is that of the distance."""
+        return tuple(index for index in (*self.indexes, *self.others) if index.form == "vector")
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether the indexes give the order of an expression, which is that of the vectors only nearly."""
+        return bool(self.indexes) and self.indexes[0].form != "vector"
+
+    def coarse_distance(self, vector: str) -> str:
+        """The distance by which indexes on an expression are ordered: the same expression on both sides."""
+        index = self.indexes[0]
+        schema, size = self._schema, index.dimensions or 0
+        mine, theirs = (
+            metrics.in_form(index.form, side, self.column.type, size, schema)
+            for side in (ident(self.column.name), vector)
+        )
+        return f"{mine} {self._qualified(metrics.METRICS[index.metric or ''])} {theirs}"
 
     @property
     def type(self) -> str:
         """The column's type as a cast names it."""
-        if self.column.type == "bit":
-            return _ANY_BITS
-        return f"{ident(self.extension_schema)}.{self.column.type}" if self.extension_schema else self.column.type
+        return _ANY_BITS if self.column.type == "bit" else f"{self._schema}{self.column.type}"
 
     @property
-    def _operator(self) -> str:
-        """The metric's operator, qualified where the extension is not on the search path."""
-        schema, operator = self.extension_schema, self.metric.operator.replace("%", "%%")
-        return f"OPERATOR({ident(schema)}.{operator})" if schema else operator
+    def _schema(self) -> str:
+        """What pgvector's names begin with where it is not on the search path."""
+        return f"{ident(self.extension_schema)}." if self.extension_schema else ""
+
+    def _qualified(self, metric: Metric) -> str:
+        """A metric's operator."""
+        operator = metric.operator.replace("%", "%%")
+        return f"OPERATOR({self._schema}{operator})" if self._schema else operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +168,10 @@ def _vector_source(search: Search, table: TableInfo) -> VectorSource:
     metric = metrics.get(search.metric or _usual_metric(column, table.indexes), column.type)
     _check_threshold(search, metric)
     is_filtered = bool(search.where) or table.row_security
-    usable = [i for i in table.indexes if i.valid and i.metric == metric.name and _may_serve(i, column, is_filtered)]
-    usable.sort(key=lambda index: (index.where is not None, index.method != "hnsw"))
-    return VectorSource(column, metric, tuple(usable), table.extension_schema)
+    usable = [i for i in table.indexes if i.valid and serves(i, column, metric) and _has_rows(i, column, is_filtered)]
+    usable.sort(key=lambda index: (not is_whole(index, column), *faithfulness(index), index.method != "hnsw"))
+    source = VectorSource(column, metric, (), table.extension_schema, tuple(usable))
+    return source.by(usable[0]) if usable else source
 
 
 def vector_column(table: TableInfo, name: str | None) -> VectorColumn:
@@ -154,16 +192,37 @@ def vector_column(table: TableInfo, name: str | None) -> VectorColumn:
 
 def _usual_metric(column: VectorColumn, indexes: Iterable[VectorIndex]) -> str:
     """The metric that the column is indexed for, which is the one that its vectors are made for."""
-    known = [index for index in indexes if index.column == column.name and index.metric]
-    known.sort(key=lambda index: (not index.valid, index.where is not None, index.metric != "cosine"))
-    return (known[0].metric if known else None) or metrics.usual(column.type)
+    known = [index for index in indexes if index.column == column.name and index.column_metric]
+    known.sort(key=lambda i: (not i.valid, i.where is not None, i.column_metric != "cosine", i.form != "vector"))
+    return (known[0].column_metric if known else None) or metrics.usual(column.type)
 
 
-def _may_serve(index: VectorIndex, column: VectorColumn, is_filtered: bool) -> bool:
-    """Whether Postgres may use the index: of a partial one, if a condition or policy may imply its own."""
-    if index.column != column.name:
+def serves(index: VectorIndex, column: VectorColumn, metric: Metric) -> bool:
+    """Whether the order of an index is, at least nearly, that of the column by the metric.
+
+    Bits made of vectors are the signs of their numbers: the fewer differ, the smaller the angle. Of lengths, by which
+    l2 and l1 go as well, they tell nothing.
+    """
+    if index.column != column.name or (index.form in ("halfvec", "binary") and index.dimensions != column.dimensions):
         return False
-    return index.where in (None, f"({quote_ident(column.name)} IS NOT NULL)") or is_filtered
+    if index.form == "binary":
+        return index.metric == "hamming" and metric.name in _BY_DIRECTION
+    return index.metric == metric.name
+
+
+def faithfulness(index: VectorIndex) -> tuple[int, int]:
+    """By what to sort indexes so that those come first whose order is most like that of the vectors."""
+    return metrics.FORMS.index(index.form), -(index.dimensions or 0)
+
+
+def _has_rows(index: VectorIndex, column: VectorColumn, is_filtered: bool) -> bool:
+    """Whether the index has the rows that are searched: a partial one, if a condition or policy may imply its own."""
+    return is_whole(index, column) or is_filtered
+
+
+def is_whole(index: VectorIndex, column: VectorColumn) -> bool:
+    """Whether the index has every row that has a vector."""
+    return index.where in (None, f"({quote_ident(column.name)} IS NOT NULL)")
 
 
 def _check_threshold(search: Search, metric: Metric) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from ..catalog import TableInfo
 from ..db import Database
 from ..errors import UsageError, did_you_mean
 from . import applying
+from .cold import Cold
 from .point import Point
 from .ways import NOT_MEASURED
 
@@ -28,7 +29,8 @@ class RecallCurve:
     """What share of the true nearest ``k`` rows an index finds, and how fast, for each value of its setting.
 
     ``points`` come by index and value, ``queries`` is how many were asked and ``asked`` which, ``rows`` how many rows
-    the truth was taken from, ``today`` each index's value that searches use now, ``target`` the recall that is wanted.
+    the truth was taken from, ``today`` each index's value that searches use now, ``target`` the recall that is wanted,
+    ``cold`` what searches take that find nothing in Postgres' memory, where that was asked for.
     """
 
     db: Database
@@ -44,6 +46,7 @@ class RecallCurve:
     today: Mapping[str, int]
     target: float | None
     seconds: float
+    cold: tuple[Cold, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -71,27 +74,24 @@ class RecallCurve:
             raise self._unmet(wanted, named)
         return min(lowest, key=lambda point: point.p50)
 
+    def statement(self, scope: str = "index", target: float | None = None, index: str | None = None) -> str:
+        """Return the SQL that ``apply`` runs; raises as it does."""
+        return applying.statement(self.db, self, self.lowest(target, index), scope)
+
     def apply(self, scope: str = "index", target: float | None = None, index: str | None = None) -> str:
         """Store the lowest setting that meets the target, print and return the SQL before it is run.
 
         ``index``: with its recall, in the index's comment, for the searches of this package; ``database`` or ``role``:
         for every client that connects from now on. Raises UsageError where no setting meets it, and without the right.
         """
-        statement = applying.statement(self.db, self, self.lowest(target, index), scope)
+        statement = self.statement(scope, target, index)
         print(statement)
         applying.run(self.db, statement, self.table)
         return statement
 
     def figure(self) -> go.Figure:
         """Draw recall against the time of a search, an index a line, with the intervals and today's setting marked."""
-        lines = [
-            figures.Curve(
-                index,
-                [(p.p50 * 1000, p.recall, p.low, p.high, str(p.value), _hover(p)) for p in self._of(index)],
-                next((at for at, p in enumerate(self._of(index)) if p.value == self.today[index]), None),
-            )
-            for index in self.indexes
-        ]
+        lines = [drawn(index, self._of(index), self.today[index]) for index in self.indexes]
         title = (
             f"recall@{self.k} of {self.table.label}: {self.queries:,} queries{' within the filter' * bool(self.where)}"
         )
@@ -174,6 +174,12 @@ def _row(point: Point, today: int) -> tuple[object, ...]:
         f"{point.p95 * 1000:.2f}",
         "" if point.pages is None else f"{point.pages:,.0f}",
     )
+
+
+def drawn(name: str, points: Sequence[Point], today: int) -> figures.Curve:
+    """Return an index's points as the picture takes them, with the value that is used today marked."""
+    places = [(p.p50 * 1000, p.recall, p.low, p.high, str(p.value), _hover(p)) for p in points]
+    return figures.Curve(name, places, next((at for at, p in enumerate(points) if p.value == today), None))
 
 
 def _hover(point: Point) -> str:

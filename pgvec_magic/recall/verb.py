@@ -13,12 +13,13 @@ from ..errors import UsageError
 from ..query import Search
 from ..query.target import Target, find_target
 from ..rows import Source
+from .cold import measure_cold
 from .curve import RecallCurve, check_target
 from .measure import check_plans, measure
 from .point import Point
 from .queries import Queries, find_queries
 from .truth import Neighbours, neighbours
-from .ways import Way, as_values, chosen, names_of, sweep, today, ways
+from .ways import Way, as_values, chosen, names_of, reranked, sweep, today, ways
 
 # Rows or searches done, how many in all, seconds so far, and which of the two are counted.
 Progress = Callable[[int, int, float, str], None]
@@ -38,6 +39,7 @@ def recall(
     metric: str | None = None,
     index: str | Iterable[str] | None = None,
     target: float | None = None,
+    cold: bool = False,
     progress: Progress | None = None,
 ) -> RecallCurve:
     """Measure what share of the true nearest ``k`` rows an index finds, for each value of its setting.
@@ -45,8 +47,9 @@ def recall(
     ``queries`` are so many rows at random, each without itself, or vectors or texts in a list, array or frame, or
     ``"history"``: the searches made through this connection. ``where`` holds for the truth too. Without ``ef_search``
     and ``probes`` usual values are measured of the column's usual index, or of those that ``index`` names. Every value
-    answers the same queries. The plan is looked at before and after: QueryError where the index is not used. Nothing
-    is written. Raises UsageError for what cannot be meant.
+    answers the same queries. The plan is looked at before and after: QueryError where the index is not used. With
+    ``cold`` today's setting is measured once more, the index and the table put out of Postgres' memory before each of
+    20 queries. Nothing is written. Raises UsageError for what cannot be meant.
     """
     started = time.perf_counter()
     check_target(target)
@@ -70,6 +73,8 @@ def recall(
     read, searched = _Told(progress, "rows"), _Told(progress, "searches")
     truth = neighbours(source, asked.vectors, asked.own, k, lambda done: read(done, rows))
     points = measure(db, every, asked, truth, searched)
+    usual = [(way, names) for way, names in every if way.value == today(way.index, able, k)]
+    chilled, why_not = measure_cold(db, usual, asked.vectors) if cold else ([], [])
     return RecallCurve(
         db=db,
         table=work.table,
@@ -81,10 +86,18 @@ def recall(
         asked=asked.said,
         rows=rows,
         where=search.where,
-        today={index.name: today(index, able) for index in indexes},
+        today={index.name: today(index, able, k) for index in indexes},
         target=target,
         seconds=time.perf_counter() - started,
-        notes=(*asked.notes, *notes, *_filtered(search, truth), *_drift(search, indexes, points)),
+        cold=tuple(chilled),
+        notes=(
+            *asked.notes,
+            *notes,
+            *map(str, chilled),
+            *why_not,
+            *_filtered(search, truth),
+            *_drift(search, indexes, points),
+        ),
     )
 
 
@@ -126,10 +139,10 @@ def _ways(
     every, notes = [], []
     for index in indexes:
         names = names_of(db, index, target)
-        values = given[index.method] or sweep(index, able, rows)
+        values = given[index.method] or sweep(index, able, rows, search.k)
         used, said = check_plans(db, ways(search, target, able, index, values, rows), names, asked.vectors[0])
         every += [(way, names) for way in used]
-        notes += said
+        notes += [*said, *reranked(index, rows)]
         if index.method == "hnsw" and values[0] < rows:
             notes.append(f"ef_search = {values[0]} gives no more rows than that: {rows} are asked for")
     return every, notes

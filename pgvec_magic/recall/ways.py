@@ -13,8 +13,9 @@ from ..db import Database
 from ..errors import QueryError, UsageError, did_you_mean
 from ..plan import Plan
 from ..query import Query, Search, build, choose_scan
-from ..query.scan import EF_SEARCH, MAX_EF_SEARCH
-from ..query.target import Target
+from ..query.coarse import MAX_EF_SEARCH, coarse_rows, takes_all_found
+from ..query.scan import EF_SEARCH
+from ..query.target import SIGNS_ONLY, Target
 
 # pgvector's settings by access method; the largest value makes the planner think little of such an index, which keeps
 # it from one that is not measured.
@@ -50,7 +51,7 @@ class Way:
         Values stand in it as literals, so that each is planned for itself and no plan is kept.
         """
         search = replace(self.search, vector=vector)
-        index, others = self.index, [i for i in self.target.need_vectors().indexes if i != self.index]
+        index, *others = self.target.need_vectors().indexes
         scan = choose_scan(search, index, self.able.vector or (), self.able.in_force, others=others)
         return build(search, self.target, scan, vector)
 
@@ -63,14 +64,15 @@ class Way:
 
 def chosen(target: Target, names: Sequence[str], given: Mapping[str, list[int] | None]) -> tuple[VectorIndex, ...]:
     """Return the indexes to measure: those named, or the usual one of the methods values are given for; UsageError."""
-    usable = {index.name: index for index in target.need_vectors().indexes if index.method in SETTINGS}
+    source = target.need_vectors()
+    usable = {index.name: index for index in (*source.indexes, *source.others) if index.method in SETTINGS}
     for name in names:
         if name not in usable:
             raise UsageError(_not_usable(target, name), did_you_mean(name, usable) or None)
     methods = [method for method in SETTINGS if given[method]] or list(SETTINGS)
     found = [usable[name] for name in names] or [index for index in usable.values() if index.method in methods][:1]
     if not found:
-        column, metric = target.need_vectors().column.name, target.need_vectors().metric.name
+        column, metric = source.column.name, source.metric.name
         kind = " or ".join(methods)
         raise UsageError(
             f"{target.table.label}.{column} has no {kind} index for {metric}: every search looks at each row, and finds"
@@ -90,23 +92,35 @@ def _not_usable(target: Target, name: str) -> str:
         return f"{target.table.label} has no vector index {name!r}"
     if not index.valid:
         return f"{name} is invalid: Postgres never uses it. DROP INDEX it, and build it anew"
+    if index.column == vectors.column.name and index.form == "binary":
+        return f"{name} does not serve {vectors.metric.name}: {SIGNS_ONLY}"
     return f"{name} does not serve {vectors.metric.name} on {vectors.column.name}: {index.definition}"
 
 
-def today(index: VectorIndex, able: Capabilities) -> int:
-    """Return the value that a search uses at least: that in force, or what is stored on the index."""
+def today(index: VectorIndex, able: Capabilities, k: int) -> int:
+    """Return the value that a search for ``k`` rows uses at least: that in force, what is stored, its candidates."""
     usual = {"hnsw": EF_SEARCH, "ivfflat": 1}[index.method]
     in_force = int(able.in_force.get(f"{index.method}.{SETTINGS[index.method]}", usual))
-    return max(in_force, index.baseline.value if index.baseline else 0)
+    candidates = min(coarse_rows(index.form, k), MAX_EF_SEARCH) if index.method == "hnsw" else 1
+    return max(in_force, index.baseline.value if index.baseline else 0, candidates if index.form != "vector" else 1)
 
 
-def sweep(index: VectorIndex, able: Capabilities, least: int) -> list[int]:
+def reranked(index: VectorIndex, rows: int) -> list[str]:
+    """Say of an index on an expression what is measured, where a search asks for so many ``rows``."""
+    if index.form == "vector":
+        return []
+    rows_read = coarse_rows(index.form, rows)
+    many = "as many candidates as ef_search" if takes_all_found(index) else f"{rows_read:,} candidates"
+    return [f"{index.name} gives {many}: they are re-ranked on the full vectors, of which the truth is too"]
+
+
+def sweep(index: VectorIndex, able: Capabilities, least: int, k: int) -> list[int]:
     """Return the values to measure where none are given, upwards; ``least`` is how many rows a scan must find."""
     if index.method == "hnsw":
-        values = {min(least, MAX_EF_SEARCH), *_SWEEP, today(index, able)}
+        values = {min(least, MAX_EF_SEARCH), *_SWEEP, today(index, able, k)}
         return sorted(value for value in values if value >= min(least, MAX_EF_SEARCH))
     root = math.isqrt(index.lists)
-    values = {1, root // 4, root // 2, root, 2 * root, 4 * root, today(index, able)}
+    values = {1, root // 4, root // 2, root, 2 * root, 4 * root, today(index, able, k)}
     # With as many probes as lists it is an exact search, for which the planner takes no index.
     return sorted(value for value in values if 0 < value < index.lists) or [1]
 
@@ -115,10 +129,11 @@ def ways(
     search: Search, target: Target, able: Capabilities, index: VectorIndex, values: Sequence[int], rows: int
 ) -> list[Way]:
     """Return the index with each of the values; a search asks for so many ``rows``."""
-    others = {other.method for other in target.need_vectors().indexes} - {index.method}
+    source = target.need_vectors().by(index)
+    others = {other.method for other in source.indexes} - {index.method}
     avoided = tuple(_AVOIDED[method] for method in sorted(others & _AVOIDED.keys()))
     base = replace(search, k=rows, as_is=True, settings=avoided)
-    target = replace(target, columns=target.table.key)
+    target = replace(target, columns=target.table.key, vectors=source)
     if index.method == "hnsw":
         return [Way(index, value, replace(base, ef_search=value), target, able) for value in values]
     return [Way(index, value, replace(base, probes=value), target, able) for value in values]
@@ -156,7 +171,10 @@ def refusal(way: Way, found: Plan) -> QueryError:
 def instead(found: Plan) -> str:
     """Return what a plan reads rows by, in EXPLAIN's words."""
     leaves = [node for _, node in found.everywhere if not node.children and not node.remote]
-    return next((node.label for node in leaves if "Order By" in node.details), leaves[0].label)
+    leaves.sort(
+        key=lambda node: ("Order By" not in node.details, "Relation Name" not in node.details)
+    )  # the query vector's is none
+    return leaves[0].label
 
 
 def as_values(name: str, given: Any) -> list[int] | None:

@@ -7,6 +7,18 @@ from .page import html
 from .safe import clean
 from .severity import SEVERITIES
 from .terminal import text
-from .values import text_of
+from .values import bytes_text, text_of
 
-__all__ = ["SEVERITIES", "Grid", "Notice", "clean", "details", "document", "html", "notice", "text", "text_of"]
+__all__ = [
+    "SEVERITIES",
+    "Grid",
+    "Notice",
+    "bytes_text",
+    "clean",
+    "details",
+    "document",
+    "html",
+    "notice",
+    "text",
+    "text_of",
+]

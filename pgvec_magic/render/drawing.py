@@ -99,8 +99,9 @@ def _axes(frame: _Frame) -> Iterator[str]:
             yield signs.text(label, *place[0], anchor=place[1])
         title = options.get("title", {}).get("text", "")
         if title:
-            where = ((axis.start + axis.end) / 2, edge + 42) if is_x else (edge, axis.end - 10)
-            yield signs.text(title, *where, anchor="middle", size=14)
+            middle = (axis.start + axis.end) / 2
+            where = (middle, edge + 42) if is_x else (edge - 50, middle)
+            yield signs.text(title, *where, anchor="middle", size=14, upwards=not is_x)
 
 
 def _shapes(frame: _Frame, shapes: Iterable[Part]) -> Iterator[str]:
@@ -194,9 +195,12 @@ def _scatter(frame: _Frame, trace: Part) -> Iterator[str]:
 
 
 def _beside(trace: Part, point: tuple[float, float], text: str) -> str:
-    font = trace.get("textfont", {})
-    anchor = "start" if "right" in trace.get("textposition", "") else "middle"
-    return signs.text(text, point[0], point[1] + 4, anchor=anchor, size=font.get("size", 12), color=font.get("color"))
+    font, position = trace.get("textfont", {}), trace.get("textposition", "")
+    size, apart = font.get("size", 12), trace.get("marker", {}).get("size", 6) / 2 + 2
+    anchor, aside = ("start", 1) if "right" in position else ("end", -1) if "left" in position else ("middle", 0)
+    x = point[0] + (0 if "middle" in position else aside * apart)
+    y = point[1] + (-apart if "top" in position else apart + size if "bottom" in position else 4)
+    return signs.text(text, x, y, anchor=anchor, size=size, color=font.get("color"))
 
 
 def _annotation(frame: _Frame, words: Part) -> str:

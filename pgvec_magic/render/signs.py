@@ -14,14 +14,24 @@ LINE_HEIGHT = 1.3
 _DASHES = {"dot": "2 3", "dash": "6 4"}
 
 
-def text(marked: str, x: float, y: float, *, anchor: str = "start", size: float = 12, color: str | None = None) -> str:
-    """Return a text of one or more lines, the first of them standing on ``y``."""
+def text(
+    marked: str,
+    x: float,
+    y: float,
+    *,
+    anchor: str = "start",
+    size: float = 12,
+    color: str | None = None,
+    upwards: bool = False,
+) -> str:
+    """Return a text of one or more lines, the first standing on ``y``, or where it is read ``upwards`` on ``x``."""
     shown = "".join(
         f'<tspan x="{x:.1f}" y="{y + i * LINE_HEIGHT * size:.1f}">{"".join(map(_run, line))}</tspan>'
         for i, line in enumerate(markup.lines(marked))
     )
     fill = f' fill="{safe(color)}"' if color else ""
-    return f'<text xml:space="preserve" font-size="{size:g}" text-anchor="{anchor}"{fill}>{shown}</text>'
+    turned = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if upwards else ""
+    return f'<text xml:space="preserve" font-size="{size:g}" text-anchor="{anchor}"{fill}{turned}>{shown}</text>'
 
 
 def _run(run: markup.Run) -> str:
@@ -70,12 +80,17 @@ def told(drawn: str, words: str, step: int | None = None) -> str:
 
 
 def marker(at: tuple[float, float], marker: Mapping[str, Any], color: str, opacity: float) -> str:
-    """Return a dot, or a cross where plotly's symbol is one."""
-    (x, y), half = at, marker.get("size", 6) / 2
-    if marker.get("symbol", "circle").startswith("x"):
+    """Return a dot, or a cross, a ring or a square where plotly's symbol is one."""
+    (x, y), half, symbol = at, marker.get("size", 6) / 2, marker.get("symbol", "circle")
+    if symbol == "square":
+        return box((x - half, y - half), (x + half, y + half), color, opacity)
+    if symbol.startswith("x"):
         falling = line((x - half, y - half), (x + half, y + half), color, opacity=opacity)
         return falling + line((x - half, y + half), (x + half, y - half), color, opacity=opacity)
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{half:g}" fill="{safe(color)}" opacity="{opacity:g}"/>'
+    ink = f'fill="{safe(color)}"'
+    if symbol.endswith("-open"):
+        ink = f'fill="none" stroke="{safe(color)}" stroke-width="{marker.get("line", {}).get("width", 1):g}"'
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{half:g}" {ink} opacity="{opacity:g}"/>'
 
 
 def safe(text: str) -> str:

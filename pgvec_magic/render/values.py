@@ -46,6 +46,16 @@ def _clock_text(value: datetime | time) -> str:
     return value.isoformat(timespec=precision)
 
 
+def bytes_text(count: float) -> str:
+    """Return a size in bytes as people write it, such as ``1.4 GB``."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TB"
+
+
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..query import keyword, words
+from ..query.target import SIGNS_ONLY, serves
 from .result import Found
 
 # Said of stop words while the statement is planned, several times over; the result says it once, in its own words.
@@ -19,6 +20,7 @@ def notes(found: Found, notices: Iterable[str], undefined: int) -> tuple[str, ..
     if undefined:
         rows = "1 row has" if undefined == 1 else f"{undefined:,} rows have"
         said.append(f"{rows} a vector of zeros, to which there is no cosine distance: last, without a number")
+    said += [*_unused(found), *_by_bits(found)]
     if found.target.text is not None:
         said += [*_cut(found), *_phrase(found), *_words(found), *_unindexed(found)]
     return tuple(said)
@@ -30,6 +32,33 @@ def _renamed(found: Found) -> list[str]:
         f"the table has a column {ours!r} of its own: ours is {names[ours]!r}"
         for ours in found.ours
         if names[ours] != ours
+    ]
+
+
+def _unused(found: Found) -> list[str]:
+    """Say why an index on the column is there and no use, where every row was looked at for want of one."""
+    source, search = found.target.vectors, found.search
+    if source is None or source.indexes or search.strategy == "exact":
+        return []
+    said = []
+    for index in found.target.table.indexes:
+        if not index.valid or index.column != source.column.name:
+            continue
+        if index.form == "binary" and not serves(index, source.column, source.metric):
+            said.append(f"{index.name} is no use by {source.metric.name}: {SIGNS_ONLY}")
+        elif index.where and serves(index, source.column, source.metric):
+            why = "Postgres does not take it for this" if search.where else "it is no use without that filter"
+            said.append(f"{index.name} has the rows WHERE {index.where} alone: {why}")
+    return said
+
+
+def _by_bits(found: Found) -> list[str]:
+    """Say what inner products by bits rest on."""
+    source = found.target.vectors
+    if source is None or source.metric.name != "ip" or found.scan.read is None or source.indexes[0].form != "binary":
+        return []
+    return [
+        "bits tell directions, not lengths: by ip that finds the nearest of vectors of one length (normalised) only"
     ]
 
 

@@ -13,7 +13,7 @@ from ..diagnose import Finding
 from ..errors import UsageError
 from ..query import Query, Scan, Search
 from ..query.keyword import is_bm25
-from ..query.target import HYBRID_COLUMNS, REORDER_COLUMNS, Target
+from ..query.target import HYBRID_COLUMNS, REORDER_COLUMNS, Target, is_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -261,6 +261,7 @@ def _facts(found: Found, rows: int, settings: tuple[tuple[str, str], ...], secon
     by += [f"keyword ({found.ranking}, {text.language})"] if text else []
     mode = f"hybrid: {' + '.join(by)}" if len(by) > 1 else by[0]
     looked = [_SCANS[scan.kind] + (f" ({scan.why})" if scan.why else "")] if vectors else []
+    looked += _by_index(found) if vectors and vectors.indexes and scan.kind != "exact" else []
     looked += [found.second_step] if found.second_step else []
     sent = [f"{name} = {value}" for name, value in settings]
     return (
@@ -270,6 +271,19 @@ def _facts(found: Found, rows: int, settings: tuple[tuple[str, str], ...], secon
         *sent,
         _time(seconds),
     )
+
+
+def _by_index(found: Found) -> list[str]:
+    """Say of an index with some of the rows which, and of one on an expression what was made of what it gave."""
+    source, read = found.target.need_vectors(), found.scan.read
+    index = source.indexes[0]
+    said = [] if is_whole(index, source.column) else [f"by {index.name} WHERE {index.where}"]
+    if read is None:
+        return said
+    by = {"binary": "the bits that differ", "subvector": f"the first {index.dimensions} dimensions"}
+    names = " or ".join(other.name for other in source.indexes if other.where == index.where)
+    order = f"{read:,} candidates in the order of {names} ({by.get(index.form, index.form)})"
+    return [*said, f"{order}, re-ranked on the full vectors"]
 
 
 def _time(seconds: float) -> str:

@@ -11,9 +11,10 @@ from ..db import Database, Rows
 from ..errors import QueryError, UsageError, did_you_mean
 from ..query import Query, Scan, Search, build, choose_scan, keyword
 from ..query.target import Target, find_target
-from . import reorder, rerank
+from . import costs, reorder, rerank
 from .notes import notes
 from .result import Found, Result
+from .settling import settled
 from .shortage import complete
 from .vectors import query_vector
 
@@ -46,13 +47,9 @@ def dry_run(db: Database, table: str | Search, text: str | None = None, **option
 
 def ways(db: Database, wanted: Search, changes: Sequence[Mapping[str, Any]]) -> list[tuple[Found, Query]]:
     """Return a search done in several ways, each with other fields, as the messages to send; it is embedded once."""
-    found, vector = _first_step(db, wanted)
-    able, made = catalog.capabilities(db), []
-    for change in changes:
-        search = replace(found.search, **change)
-        one = Found(search, found.target, _scan(db, search, found.target, able))
-        made.append((one, build(search, one.target, one.scan, vector)))
-    return made
+    search, target, vector = _prepared(db, wanted)
+    found = [_found(db, replace(search, **change), target, vector) for change in changes]
+    return [(one, build(one.search, one.target, one.scan, vector)) for one in found]
 
 
 def request(table: str, text: str | None = None, **options: Any) -> Search:
@@ -101,12 +98,25 @@ def _search(db: Database, wanted: Search) -> Result:
         rerank.ready(wanted.rerank)
     found, vector = _first_step(db, wanted)
     if found.target.vectors is not None and not wanted.similar_to:
-        catalog.remember_search(db, found.target.table, found.target.vectors.column.name, vector)
+        column = found.target.vectors.column.name
+        catalog.remember_search(db, found.target.table, column, vector, wanted.where)
     result = complete(_run(db, found, vector), wanted, lambda changed: _run(db, changed, vector))
     return reorder.reordered(result, wanted) if wanted.reorders else result
 
 
 def _first_step(db: Database, wanted: Search) -> tuple[Found, object]:
+    search, target, vector = _prepared(db, wanted)
+    return _found(db, search, target, vector), vector
+
+
+def _found(db: Database, search: Search, target: Target, vector: object) -> Found:
+    able = catalog.capabilities(db)
+    target, scan = settled(db, search, target, vector, lambda tried: _scan(db, search, tried, able))
+    return Found(search, target, scan)
+
+
+def _prepared(db: Database, wanted: Search) -> tuple[Search, Target, object]:
+    """Return the first step, what it works on, and the query vector."""
     search, able = wanted.first_step, catalog.capabilities(db)
     if able.vector is None and search.mode != "keyword":
         raise UsageError(f"pgvector is not installed in {db.name}", "run CREATE EXTENSION vector in it")
@@ -116,7 +126,7 @@ def _first_step(db: Database, wanted: Search) -> tuple[Found, object]:
     vector = None if target.vectors is None else query_vector(db, search, target)
     if wanted.reorders:
         target = reorder.with_what_it_reads(target, wanted)
-    return Found(search, target, _scan(db, search, target, able)), vector
+    return search, target, vector
 
 
 def _scan(db: Database, search: Search, target: Target, able: catalog.Capabilities) -> Scan:
@@ -133,12 +143,14 @@ def _scan(db: Database, search: Search, target: Target, able: catalog.Capabiliti
         rows=target.table.rows,
         others=[other for other in others if other is not None],
         guarded=guarded,
+        walk_cost=costs.walk_cost(db, target),
     )
 
 
 def _run(db: Database, found: Found, vector: object) -> Result:
     query = build(found.search, found.target, found.scan, vector)
     rows = db.run(query)
+    costs.observe(db, found, rows.seconds)
     found = _with_words(db, Found(found.search, found.target, found.scan), rows)
     columns = (*found.target.columns, *(found.target.names[ours] for ours in found.ours))
     values = [_row(found, row) for row in rows.rows]

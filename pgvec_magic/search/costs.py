@@ -1,0 +1,57 @@
+"""What searches took on this connection: by that ``auto`` knows a graph that takes long to walk, as of even data."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from ..db import Database
+from ..query.scan import MOST_WALK_COST, WALK_COST
+from ..query.target import Target
+from .result import Found
+
+# Of the latest the fastest counts, so that neither a cold cache nor a busy moment does.
+_LATEST, _ENOUGH = 5, 3
+# Of less the time is that of the message.
+_LEAST_DEEP, _LEAST_COMPARED = 100, 1_000
+
+
+def _latest() -> deque[float]:
+    return deque(maxlen=_LATEST)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Seconds for one row deeper in a pass, and for comparing one row."""
+
+    deeper: deque[float] = field(default_factory=_latest)
+    compared: deque[float] = field(default_factory=_latest)
+
+
+def observe(db: Database, found: Found, seconds: float) -> None:
+    """Take note of what a vector search took, where it was one pass of an HNSW index, or exact over a known number."""
+    if found.search.mode != "vector" or found.target.vectors is None:
+        return
+    depth = int(dict(found.scan.settings).get("hnsw.ef_search", 0)) if found.scan.kind == "ann" else 0
+    compared = found.scan.compared or 0
+    seen = _seen(db, found.target)
+    if depth >= _LEAST_DEEP:
+        seen.deeper.append(seconds / depth)
+    elif compared >= _LEAST_COMPARED:
+        seen.compared.append(seconds / compared)
+
+
+def walk_cost(db: Database, target: Target) -> float:
+    """Return how many rows are compared in the time of one row deeper; what is usual until enough searches told."""
+    if target.vectors is None:
+        return WALK_COST
+    seen = _seen(db, target)
+    if len(seen.deeper) < _ENOUGH or not seen.compared:
+        return WALK_COST
+    return min(max(min(seen.deeper) / min(seen.compared), WALK_COST), MOST_WALK_COST)
+
+
+def _seen(db: Database, target: Target) -> _Seen:
+    place = (target.table.schema, target.table.name, target.need_vectors().column.name)
+    seen: _Seen = db.cache.setdefault("costs", {}).setdefault(place, _Seen())
+    return seen

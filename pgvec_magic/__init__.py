@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .db import Database, connect, current
     from .dedupe import Groups, duplicates
     from .errors import PgvecError
+    from .health import Health, health
     from .index import IndexSpec
     from .load import LoadReport, embed_table, load
     from .overview import tables
@@ -36,6 +37,7 @@ __all__ = [
     "Database",
     "Explanation",
     "Groups",
+    "Health",
     "IndexSpec",
     "LoadReport",
     "PgvecError",
@@ -52,6 +54,7 @@ __all__ = [
     "embed_table",
     "errors",
     "explain",
+    "health",
     "load",
     "panel",
     "prove",
@@ -72,6 +75,7 @@ _MODULES = MappingProxyType(
         "Database": "db",
         "Explanation": "search",
         "Groups": "dedupe",
+        "Health": "health",
         "IndexSpec": "index",
         "LoadReport": "load",
         "PgvecError": "errors",
@@ -87,6 +91,7 @@ _MODULES = MappingProxyType(
         "duplicates": "dedupe",
         "embed_table": "load",
         "explain": "search",
+        "health": "health",
         "load": "load",
         "panel": "panels",
         "prove": "compare",

@@ -18,6 +18,7 @@ from pgvec_magic.cell import (
     complete,
     parse_connect,
     parse_embed,
+    parse_health,
     parse_index,
     parse_load,
     parse_panel,
@@ -65,6 +66,7 @@ LINE_MAGICS: dict[str, Any] = {
     "vpanel": parse_panel,
     "vindex": parse_index,
     "vrecall": parse_recall,
+    "vhealth": parse_health,
 }
 
 
@@ -566,6 +568,8 @@ def test_completion_of_the_other_magics() -> None:
     assert complete("vload", "docs a.csv --embedder ") == Completion("embedder", "", (), "docs")
     assert complete("vload", "docs a.csv b") == Completion("nothing", "", (), "docs")
     assert complete("vindex", "re") == Completion("choice", "re", ("reindex",))
+    assert complete("vhealth", "--f") == Completion("option", "--f", ("--fix",))
+    assert complete("vhealth", "do") == Completion("table", "do")
     assert complete("vindex", "build do") == Completion("table", "do")
     assert complete("vindex", "build docs --method i") == Completion("choice", "i", ("ivfflat",), "docs")
 

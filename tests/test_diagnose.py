@@ -162,7 +162,7 @@ def test_a_vector_of_another_length_is_told_before_it_fails(db: Database, docs: 
 def test_every_finding_has_its_entry() -> None:
     root = Path(pv.__file__).parent
     page = (root.parent / "docs" / "findings.md").read_text("utf-8")
-    files = [*(root / "diagnose").glob("*.py"), root / "db" / "failures.py"]
+    files = [*(root / "diagnose").glob("*.py"), root / "db" / "failures.py", root / "health" / "check.py"]
     known = {rule for file in files for rule in re.findall(r'"([A-Z]\d\d)"', file.read_text("utf-8"))}
     entries = dict(re.findall(r"^### ([A-Z]\d\d)\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL))
     assert entries.keys() == rules().keys() == known

@@ -4,6 +4,7 @@ from .guide import Completion, complete, usage
 from .parse import (
     parse_connect,
     parse_embed,
+    parse_health,
     parse_index,
     parse_load,
     parse_panel,
@@ -16,6 +17,7 @@ from .parse import (
 from .requests import (
     ConnectRequest,
     EmbedRequest,
+    HealthRequest,
     IndexRequest,
     LoadRequest,
     PanelRequest,
@@ -30,6 +32,7 @@ __all__ = [
     "Completion",
     "ConnectRequest",
     "EmbedRequest",
+    "HealthRequest",
     "IndexRequest",
     "LoadRequest",
     "PanelRequest",
@@ -41,6 +44,7 @@ __all__ = [
     "complete",
     "parse_connect",
     "parse_embed",
+    "parse_health",
     "parse_index",
     "parse_load",
     "parse_panel",

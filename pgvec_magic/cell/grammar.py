@@ -23,7 +23,7 @@ from .options import (
     number,
     whole,
 )
-from .workshop import VINDEX, VRECALL
+from .workshop import VHEALTH, VINDEX, VRECALL
 
 _TEXT = Option("-q", "text", "TEXT", 'the query text: a "quoted" text or :variable')
 _VECTOR = Option("--vector", "vector", ":v", "the query vector, in a variable", readers.anything, variable=True)
@@ -223,5 +223,5 @@ VPANEL = Magic(
 )
 
 MAGICS: Mapping[str, Magic] = MappingProxyType(
-    {m.name: m for m in (VCONNECT, VTABLES, VLOAD, VEMBED, VSEARCH, VSQL, VPLAN, VINDEX, VRECALL, VPANEL)}
+    {m.name: m for m in (VCONNECT, VTABLES, VLOAD, VEMBED, VSEARCH, VSQL, VPLAN, VINDEX, VRECALL, VHEALTH, VPANEL)}
 )

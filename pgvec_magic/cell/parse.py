@@ -25,6 +25,7 @@ from .line import VARIABLE, Line, read
 from .requests import (
     ConnectRequest,
     EmbedRequest,
+    HealthRequest,
     IndexRequest,
     LoadRequest,
     PanelRequest,
@@ -34,7 +35,7 @@ from .requests import (
     SqlRequest,
     TablesRequest,
 )
-from .workshop import INDEX_WORDS, VINDEX, VRECALL
+from .workshop import INDEX_WORDS, VHEALTH, VINDEX, VRECALL
 
 Namespace = Mapping[str, object]
 # Keywords of a connection string as libpq's own tools take them: host=… dbname=…, which need no quotes here either.
@@ -83,6 +84,12 @@ def parse_recall(line: str, namespace: Namespace) -> RecallRequest:
     if "where" in options:
         options["params"] = _params(options["where"], namespace)
     return RecallRequest(**_words(given, "table"), options=options, **request)
+
+
+def parse_health(line: str, namespace: Namespace) -> HealthRequest:
+    """Read a line of ``%vhealth``; UsageError when it cannot be meant."""
+    given = read(VHEALTH, _unsilenced(line), namespace)
+    return HealthRequest(**_words(given, "table"), **given.values)
 
 
 def parse_search(

@@ -69,6 +69,16 @@ class RecallRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthRequest:
+    """What ``%vhealth`` asks for: one table, or all, and whether to mend what is not well."""
+
+    table: str | None = None
+    fix: bool = False
+    connection: str | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SearchRequest:
     """What ``%vsearch`` asks for: the search, and what becomes of it."""
 

@@ -47,6 +47,19 @@ VRECALL = Magic(
         "%vrecall docs --index docs_hnsw,docs_ivfflat --queries :questions",
     ),
 )
+VHEALTH = Magic(
+    "vhealth",
+    "Check up on a table and its server, or on all tables with vectors: what is well, what is not and why, and the SQL "
+    "that mends it.",
+    (TABLE,),
+    0,
+    (
+        flag("--fix", "fix", "ask of each SQL whether to run it; without a keyboard it is only shown"),
+        OUTPUT,
+        CONNECTION,
+    ),
+    ("%vhealth", "%vhealth docs", "%vhealth docs --fix", "%vhealth sales.articles -c shop -o report"),
+)
 INDEX_WORDS = ("list", "advise", "build", "compare", "reindex", "drop")
 VINDEX = Magic(
     "vindex",

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 _CALL = re.compile(
-    r"^\s*(?:[\w, ]+=\s*)?%%?(vconnect|vtables|vload|vembed|vsearch|vsql|vindex|vrecall|vpanel)[ \t]+(.*)$", re.DOTALL
+    r"^\s*(?:[\w, ]+=\s*)?%%?(vconnect|vtables|vload|vembed|vsearch|vsql|vindex|vrecall|vhealth|vpanel)[ \t]+(.*)$",
+    re.DOTALL,
 )
 
 

@@ -29,10 +29,10 @@ def do(db: Database, asked: IndexRequest, *, in_notebook: bool) -> object:
     else:
         kept = {name: options.pop(name) for name in ("concurrently", "memory", "workers") if name in options}
         begun = build(db, spec_for(db, asked.table, **options), **kept)
-    return begun if asked.background else _watched(begun, in_notebook)
+    return begun if asked.background else watched(begun, in_notebook)
 
 
-def _watched(begun: Build, in_notebook: bool) -> object:
+def watched(begun: Build, in_notebook: bool) -> object:
     """Show the progress of a build to its end, and return its report; whatever ends the watching ends the build."""
     with begun, ProgressLine(in_notebook=in_notebook) as line:
         for progress in begun:

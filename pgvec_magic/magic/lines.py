@@ -8,7 +8,7 @@ import re
 _QUESTION = re.compile(r"^(\s*(?:[\w, ]+=\s*)?%(?:vsearch|vask)\s+\S+\s+\S.*\?)[ \t]*(\n?)$")
 _SILENCED = re.compile(
     r"""^(\s*(?:[\w, ]+=\s*)?get_ipython\(\)\.run_line_magic\("""
-    r"""'(?:vconnect|vtables|vload|vembed|vsearch|vindex|vrecall)', .*;['"]\))(\n?)$"""
+    r"""'(?:vconnect|vtables|vload|vembed|vsearch|vindex|vrecall|vhealth)', .*;['"]\))(\n?)$"""
 )
 
 

@@ -156,6 +156,20 @@ class PgvecMagics(Magics):
 
     @line_magic
     @no_var_expand
+    def vhealth(self, line: str) -> object:
+        """Check up on tables."""
+        from .. import db
+        from ..health import health
+        from .mending import mended
+
+        asked = cell.parse_health(line, self._names)
+        database = db.get(asked.connection)
+        found = health(database, asked.table)
+        kept = self._kept(asked.output, found)
+        return mended(database, found, self.shell) if asked.fix else kept
+
+    @line_magic
+    @no_var_expand
     def vpanel(self, line: str) -> object:
         """Open a panel."""
         from .. import db
@@ -253,5 +267,17 @@ def _password_note(line: str, asked: cell.ConnectRequest) -> tuple[str, ...]:
 
 
 # The help of a magic is made of its grammar, so that it cannot be wrong.
-for _magic in ("vconnect", "vtables", "vload", "vembed", "vsearch", "vsql", "vplan", "vindex", "vrecall", "vpanel"):
+for _magic in (
+    "vconnect",
+    "vtables",
+    "vload",
+    "vembed",
+    "vsearch",
+    "vsql",
+    "vplan",
+    "vindex",
+    "vrecall",
+    "vhealth",
+    "vpanel",
+):
     getattr(PgvecMagics, _magic).__doc__ = cell.usage(_magic)

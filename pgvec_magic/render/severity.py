@@ -20,5 +20,9 @@ SEVERITIES = {
         Severity("error", "✖", "#dc3d43"),
         Severity("warning", "▲", "#d9730d"),
         Severity("info", "○", "#2f86d1"),
+        Severity("red", "✖", "#dc3d43"),
+        Severity("amber", "▲", "#d9730d"),
+        Severity("green", "✔", "#1a9850"),
+        Severity("grey", "–", "#808080"),
     )
 }

@@ -2,16 +2,15 @@
 # # 03 · Your first index
 #
 # In twenty minutes you will have built the two kinds of vector index that pgvector has, and you will know what each
-# costs you, in time, size and memory, and what share of the true answers it finds: on a table of your own, in your own
-# figures.
+# costs you, in time, size and memory, and what share of the true answers it finds: in figures that you have measured.
 #
-# There are two exercises; each runs as it stands, and its solution is folded below it. The table is `library`: 12,000
+# There are two exercises; each runs as it stands, and its solution is folded below it. The table is `library`: 10,000
 # tickets and articles of a help desk, each with a vector of 256 numbers.
 
 # %%
 # %load_ext pgvec_magic
 # %vconnect
-# %vload library sample:helpdesk:12000 --replace
+# %vload library sample:helpdesk:10000 --replace
 
 # %% [markdown]
 # ## 1 · Without an index
@@ -27,8 +26,8 @@
 # ## 2 · HNSW
 #
 # A graph in which each row is linked to some of its neighbours. A search walks along the links, towards the question,
-# and sees a small part of the rows. **Predict** before you run the cell: the vectors of the table are 12,000 × 256
-# numbers of 4 bytes, which is 12 MB. How many MB will the index be? Write your number for `None`.
+# and sees a small part of the rows. **Predict** before you run the cell: the vectors of the table are 10,000 × 256
+# numbers of 4 bytes, which is 10 MB. How many MB will the index be? Write your number for `None`.
 
 # %%
 guess = None
@@ -45,16 +44,17 @@ guess = None
 # the printer does not print
 
 # %% [markdown]
-# **Break it: too little memory.** The same index with a third of the memory. **Predict:** does it fail? Compare the
-# time, and read the line *memory*.
+# **Break it: too little memory.** The same index with less than half of what it needs. **Predict:** does it fail?
+# Compare the time, and read the line *memory*.
 
 # %%
 # %vindex build library --name library_tight --memory 8MB
 
 # %% [markdown]
-# It does not fail. The rows that no longer fit are put into the finished part of the index one by one, which is slower,
-# and nobody else would have told you. `%vindex build` without `--memory` takes what the build needs, if the machine
-# can spare it. Plain `CREATE INDEX` takes what `maintenance_work_mem` says: 64 MB, unless somebody has changed it.
+# It does not fail. The rows that no longer fit are put into the part of the index that is on disk, one by one, which is
+# slower. Postgres says so in a NOTICE, which many clients hide. `%vindex build` without `--memory` takes what the build
+# needs, if the machine can spare it; plain `CREATE INDEX` takes what `maintenance_work_mem` says: 64 MB, unless
+# somebody has changed it.
 #
 # ## 3 · IVFFlat
 #
@@ -70,8 +70,9 @@ guess = None
 # ## 4 · What do they find?
 #
 # A hundred rows of the table are asked about, each without itself, first exactly and then through each index.
-# *Recall@10* is the share of the ten true neighbours that the index found; *least* is the worst of the hundred
-# searches, *p50 ms* the time of the one in the middle. Each index has a setting that says how far a search looks,
+# *Recall@10* is the share of the ten true neighbours that the index found, on average; *least* is the worst of the
+# hundred searches, for an average near 1 may hide one that found nothing. *p50 ms* is the time of the one in the
+# middle. Each index has a setting that says how far a search looks,
 # `ef_search` or `probes`; "(now)" is at the value that searches use today.
 
 # %%
@@ -93,7 +94,7 @@ curve.figure()
 # %%vsql
 # DROP TABLE IF EXISTS library_early;
 # CREATE TABLE library_early (id bigint PRIMARY KEY, title text, embedding vector(256));
-# CREATE INDEX library_early_ivfflat ON library_early USING ivfflat (embedding vector_cosine_ops) WITH (lists = 12);
+# CREATE INDEX library_early_ivfflat ON library_early USING ivfflat (embedding vector_cosine_ops) WITH (lists = 10);
 # INSERT INTO library_early SELECT id, title, embedding FROM library;
 # ANALYZE library_early
 

@@ -50,10 +50,10 @@ guess = None
 
 # %% [markdown]
 # **The same without `--as-is`.** `%%vsearch` makes the list as long as the question needs, for this one statement. The
-# line above the rows says what was set.
+# line above the picture says what was set.
 
 # %%
-# %%vsearch desk -k 100 --columns id,title
+# %%vsearch desk -k 100 --columns id,title --explain
 # the printer does not print
 
 # %% [markdown]

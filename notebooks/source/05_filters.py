@@ -37,6 +37,8 @@ guess = None
 # %vsearch tenants --where "workspace_id = 5" --as-is -o asked account locked after several attempts
 
 # %% [markdown]
+# (If yours gives a few rows: an HNSW graph is built with random numbers, and on a few of them a walk loses its way.)
+#
 # **Look** at the plan. The index knows vectors and nothing of workspaces. It gave its 40 nearest rows, those of
 # everybody; then the filter removed each that is not of workspace 5.
 
@@ -143,14 +145,14 @@ ways.figure()
 # ## 5 · Exercise 3: half of the table, and nothing
 #
 # It is not only the *few* that are lost. More than half of the rows are German. Our question is English, and the
-# nearest rows to an English text are English: the filter removes every one of them. This scan goes on until it has ten
-# rows. Are they the right ones? The check compares their ids with those of the exact answer: search in another way, so
-# that it agrees.
+# nearest rows to an English text are English: the filter removes every one of them. This scan goes on until it has
+# twenty rows. Are they the right ones? The check compares their ids with those of the exact answer: search in another
+# way, so that it agrees.
 
 # %%
 # %%vsql tenants -q "account locked after several attempts" --set hnsw.iterative_scan=strict_order -o german
 # SELECT id, title, embedding <=> :query AS distance FROM tenants WHERE language = 'german'
-# ORDER BY distance LIMIT 10
+# ORDER BY distance LIMIT 20
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -159,7 +161,7 @@ ways.figure()
 # them is the nearest. Comparing every one does. Read above the rows how long it takes.
 #
 # ```
-# %%vsearch tenants --where "language = 'german'" --exact --columns id,title -o german
+# %%vsearch tenants --where "language = 'german'" -k 20 --exact --columns id,title -o german
 # account locked after several attempts
 # ```
 # Without any option `%%vsearch` sees that its scan found too little, does the same, and says so.

@@ -8,7 +8,9 @@ from ..search import Explanation, explain
 from . import exercise
 
 TABLE, ROWS = "desk", 8_000
-TEXT = "the VPN drops every few minutes"
+# One walk in fifty loses its way, and then ends among rows that are alive; three hardly do.
+TEXTS = ("the VPN drops every few minutes", "the VPN connection is lost", "no connection by VPN")
+_ALIVE = "10 rows come with no setting changed"
 
 
 def check(page: Explanation, many: Explanation, *, guess: float | None = None, came: int) -> exercise.Checked:
@@ -31,8 +33,9 @@ def _gives(name: str, seen: Explanation, asked: int) -> exercise.Exercise:
 
 def _vacuumed() -> exercise.Exercise:
     """Whether a search with no setting changed gives its rows, after some have been deleted."""
-    name, seen = "3 · the dead", "10 rows come with no setting changed"
+    name = "3 · the dead"
     if db.current().run(Query(f"SELECT count(*) FROM {TABLE}", reads=True)).rows[0][0] >= ROWS:
         return exercise.Exercise(name, "nothing has been deleted yet")
-    few = exercise.too_few(explain(db.current(), TABLE, TEXT, as_is=True), TABLE, 10)
-    return exercise.Exercise(name, few and f"with no setting changed {few}: dead rows take their places", seen)
+    seen = min((explain(db.current(), TABLE, text, as_is=True) for text in TEXTS), key=exercise.given)
+    few = exercise.too_few(seen, TABLE, 10)
+    return exercise.Exercise(name, few and f"with no setting changed {few}: dead rows take their places", _ALIVE)

@@ -51,7 +51,7 @@ guess = None
 # %vindex build library --name library_tight --memory 8MB
 
 # %% [markdown]
-# It does not fail. The rows that no longer fit are put into the part of the index that is on disk, one by one, which is
+# It does not fail. The rows that do not fit are put into the part of the index that is on disk, one by one, which is
 # slower. Postgres says so in a NOTICE, which many clients hide. `%vindex build` without `--memory` takes what the build
 # needs, if the machine can spare it; plain `CREATE INDEX` takes what `maintenance_work_mem` says: 64 MB, unless
 # somebody has changed it.

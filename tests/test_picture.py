@@ -108,21 +108,6 @@ def test_dots_stand_where_their_numbers_are():
     assert b[1] - a[1] == pytest.approx(c[1] - b[1], abs=0.2)
 
 
-def test_words_stand_beside_their_dots_and_a_ring_leaves_what_is_in_it_to_be_seen():
-    point = ("ef_search = 40", [(1.0, 0.9, 0.8, 1.0, "40", "")])
-    root = drawn(figures.recall([figures.Curve(*point, now=0), figures.Curve(*point)], k=10, title="recall"))
-    dot, _, ring = root.iter(f"{SVG}circle")
-    assert (dot.get("cx"), dot.get("cy")) == (ring.get("cx"), ring.get("cy"))
-    assert (ring.get("fill"), float(ring.get("r"))) == ("none", 9)
-    texts = {"".join(text.itertext()): text for text in root.iter(f"{SVG}text")}
-    above, below = ((texts[name].get("text-anchor"), float(texts[name][0].get("y"))) for name in ("40 now", "40"))
-    assert above[0] == "end"
-    assert above[1] < float(dot.get("cy")) - 4
-    assert below[0] == "start"
-    assert below[1] > float(dot.get("cy")) + 8
-    assert texts["recall@10"].get("text-anchor") == "end"
-
-
 def test_every_text_of_the_picture_is_in_the_drawing_and_inside_of_it():
     root = drawn(shares())
     seen = words(root)

@@ -41,7 +41,7 @@ def recall(curves: Sequence[Curve], *, k: int, title: str, target: float | None 
     bottom = max(0.0, least - 0.12 * (1.0 - least) - 0.01)
     layout: Part = elements.ranked([], title) | {
         "height": 420,
-        "margin": {"l": 86, "r": 30, "t": 76, "b": 60},
+        "margin": {"l": 70, "r": 30, "t": 76, "b": 60},
         "annotations": [*_names(curves), *(_target_words(value) for value in wanted)],
         "shapes": [
             *(elements.line(value, "dash", elements.GREY, x0=0, x1=1, xref="paper") for value in wanted),

@@ -99,8 +99,8 @@ def _axes(frame: _Frame) -> Iterator[str]:
             yield signs.text(label, *place[0], anchor=place[1])
         title = options.get("title", {}).get("text", "")
         if title:
-            where = ((axis.start + axis.end) / 2, edge + 42) if is_x else (edge - 8, axis.end - 10)
-            yield signs.text(title, *where, anchor="middle" if is_x else "end", size=14)
+            where = ((axis.start + axis.end) / 2, edge + 42) if is_x else (edge, axis.end - 10)
+            yield signs.text(title, *where, anchor="middle", size=14)
 
 
 def _shapes(frame: _Frame, shapes: Iterable[Part]) -> Iterator[str]:
@@ -194,11 +194,9 @@ def _scatter(frame: _Frame, trace: Part) -> Iterator[str]:
 
 
 def _beside(trace: Part, point: tuple[float, float], text: str) -> str:
-    font, place = trace.get("textfont", {}), trace.get("textposition", "")
-    anchor = "start" if "right" in place else "end" if "left" in place else "middle"
-    size, half = font.get("size", 12), trace.get("marker", {}).get("size", 6) / 2
-    base = -half - 1 if "top" in place else half + size if "bottom" in place else 4
-    return signs.text(text, point[0], point[1] + base, anchor=anchor, size=size, color=font.get("color"))
+    font = trace.get("textfont", {})
+    anchor = "start" if "right" in trace.get("textposition", "") else "middle"
+    return signs.text(text, point[0], point[1] + 4, anchor=anchor, size=font.get("size", 12), color=font.get("color"))
 
 
 def _annotation(frame: _Frame, words: Part) -> str:

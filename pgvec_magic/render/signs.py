@@ -70,14 +70,12 @@ def told(drawn: str, words: str, step: int | None = None) -> str:
 
 
 def marker(at: tuple[float, float], marker: Mapping[str, Any], color: str, opacity: float) -> str:
-    """Return a dot, or a cross or a ring where plotly's symbol is one."""
-    (x, y), half, symbol = at, marker.get("size", 6) / 2, marker.get("symbol", "circle")
-    if symbol.startswith("x"):
+    """Return a dot, or a cross where plotly's symbol is one."""
+    (x, y), half = at, marker.get("size", 6) / 2
+    if marker.get("symbol", "circle").startswith("x"):
         falling = line((x - half, y - half), (x + half, y + half), color, opacity=opacity)
         return falling + line((x - half, y + half), (x + half, y - half), color, opacity=opacity)
-    ink, width = safe(color), marker.get("line", {}).get("width", 1)
-    fill = f'fill="none" stroke="{ink}" stroke-width="{width:g}"' if symbol.endswith("-open") else f'fill="{ink}"'
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{half:g}" {fill} opacity="{opacity:g}"/>'
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{half:g}" fill="{safe(color)}" opacity="{opacity:g}"/>'
 
 
 def safe(text: str) -> str:

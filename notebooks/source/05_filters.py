@@ -34,7 +34,7 @@ pv.sql(
 
 # %%
 guess = None
-# %vsearch tenants --where "workspace_id = 5" --as-is -o asked account locked after several attempts
+# %vsearch tenants --where "workspace_id = 5" --as-is --columns id -o asked account locked after several attempts
 
 # %% [markdown]
 # (If yours gives a few rows: an HNSW graph is built with random numbers, and on a few of them a walk loses its way.)

@@ -34,7 +34,7 @@ pv.sql(
 
 # %%
 guess = None
-# %vsearch tenants --where "workspace_id = 5" --as-is --columns id -o asked account locked after several attempts
+# %vsearch tenants --where "workspace_id = 5" --as-is --columns id -o asked the mobile app does not show notifications
 
 # %% [markdown]
 # (If yours gives a few rows: an HNSW graph is built with random numbers, and on a few of them a walk loses its way.)
@@ -44,14 +44,14 @@ guess = None
 
 # %%
 # %%vsearch tenants --where "workspace_id = 5" --as-is --columns id,title --explain
-# account locked after several attempts
+# the mobile app does not show notifications
 
 # %% [markdown]
 # **A smaller one.** Workspace 12 has little more than a third as many rows. **Predict:** fewer rows, or more?
 
 # %%
 # %%vsearch tenants --where "workspace_id = 12" --as-is --columns id,title --explain
-# account locked after several attempts
+# the mobile app does not show notifications
 
 # %% [markdown]
 # Ten, and they are the right ones. For so few rows Postgres prefers the ordinary index: it fetches them all, compares
@@ -65,7 +65,7 @@ guess = None
 
 # %%
 # %%vsearch tenants --where "workspace_id = 5" --columns id,title --compare -o ways
-# account locked after several attempts
+# the mobile app does not show notifications
 
 # %%
 ways.figure()
@@ -81,17 +81,17 @@ ways.figure()
 # for this statement, with `--set`.
 
 # %%
-# %%vsql tenants -q "account locked after several attempts" --explain -o gone_on
+# %%vsql tenants -q "the mobile app does not show notifications" --explain -o one
 # SELECT id, title FROM tenants WHERE workspace_id = 5 ORDER BY embedding <=> :query LIMIT 10
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```
-# %%vsql tenants -q "account locked after several attempts" --set hnsw.iterative_scan=relaxed_order --explain -o gone_on
+# %%vsql tenants -q "the mobile app does not show notifications" --set hnsw.iterative_scan=strict_order --explain -o one
 # SELECT id, title FROM tenants WHERE workspace_id = 5 ORDER BY embedding <=> :query LIMIT 10
 # ```
-# `relaxed_order` may give rows that are nearly in order, `strict_order` drops those that come too late. Compare the
+# `strict_order` drops rows that come too late for their place, `relaxed_order` gives them nearly in order. Compare the
 # time with the exact search above: each row that passed cost many that did not.
 # </details>
 #
@@ -103,14 +103,14 @@ ways.figure()
 
 # %%
 # the table has one vector index, for all
-# %vsearch tenants --where "workspace_id = 2" --as-is --explain account locked after several attempts
+# %vsearch tenants --where "workspace_id = 2" --as-is --explain the mobile app does not show notifications
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```
 # %vindex build tenants --where "workspace_id = 2" --name tenants_of_2
-# %vsearch tenants --where "workspace_id = 2" --as-is --explain account locked after several attempts
+# %vsearch tenants --where "workspace_id = 2" --as-is --explain the mobile app does not show notifications
 # ```
 # The condition of the search must say what the condition of the index says. `workspace_id = 2 AND kind = 'ticket'`
 # says it too; `workspace_id IN (2, 3)` does not.
@@ -135,7 +135,7 @@ ways.figure()
 
 # %%
 # %%vsearch tenants_apart --where "workspace_id = 5" --as-is --columns id,title --explain
-# account locked after several attempts
+# the mobile app does not show notifications
 
 # %% [markdown]
 # Only `tenants_apart_5` was read, all of it, without any vector index. A piece that grows gets one: an index on
@@ -150,7 +150,7 @@ ways.figure()
 # way, so that it agrees.
 
 # %%
-# %%vsql tenants -q "account locked after several attempts" --set hnsw.iterative_scan=strict_order -o german
+# %%vsql tenants -q "the mobile app does not show notifications" --set hnsw.iterative_scan=strict_order -o german
 # SELECT id, title, embedding <=> :query AS distance FROM tenants WHERE language = 'german'
 # ORDER BY distance LIMIT 20
 
@@ -162,7 +162,7 @@ ways.figure()
 #
 # ```
 # %%vsearch tenants --where "language = 'german'" -k 20 --exact --columns id,title -o german
-# account locked after several attempts
+# the mobile app does not show notifications
 # ```
 # Without any option `%%vsearch` sees that its scan found too little, does the same, and says so.
 # </details>
@@ -174,7 +174,7 @@ ways.figure()
 # %%
 from pgvec_magic.lessons import filters
 
-filters.check(gone_on, german, guess=guess, came=len(asked.rows))
+filters.check(one, german, guess=guess, came=len(asked.rows))
 
 # %% [markdown]
 # **When which**

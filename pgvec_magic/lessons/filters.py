@@ -9,13 +9,13 @@ from ..search import Explanation, Result, explain, search
 from . import exercise
 
 TABLE = "tenants"
-TEXT = "account locked after several attempts"
+TEXT = "the mobile app does not show notifications"
 GERMAN = "language = 'german'"
 _ASKED, _ASKED_GERMAN = 10, 20
 _RIGHT = "3 · the right ones"
 
 
-def check(gone_on: Explanation, german: Result, *, guess: float | None = None, came: int) -> exercise.Checked:
+def check(one: Explanation, german: Result, *, guess: float | None = None, came: int) -> exercise.Checked:
     """Look at the exercises; ``guess`` is how many of ten rows somebody predicted, ``came`` how many came.
 
     Raises UsageError for what another cell has made, QueryError where a statement fails.
@@ -23,7 +23,7 @@ def check(gone_on: Explanation, german: Result, *, guess: float | None = None, c
     if not isinstance(german, Result):
         raise UsageError(f"{_RIGHT} is no result of a search", "run its cell, with -o and without --explain")
     name = "1 · go on"
-    few = exercise.too_few(exercise.now(gone_on, name), TABLE, _ASKED)
+    few = exercise.too_few(exercise.now(one, name), TABLE, _ASKED)
     exercises = (exercise.Exercise(name, few, f"all {_ASKED} rows come"), _own(), _right(german))
     return exercise.Checked(exercises, (exercise.predicted(guess, f"{came} of {_ASKED} rows came"),))
 

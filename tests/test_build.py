@@ -384,6 +384,9 @@ def test_settings_are_those_that_the_machine_can_spare(docs: Database) -> None:
     assert "this machine can spare 225 MB" in small.notes[0]
     elsewhere = settings.chosen(spec(), replace(large, machine=None, available=None))
     assert elsewhere.memory == max(server.memory, server.buffers) or elsewhere.spills_after is None
+    tight = settings.chosen(spec(), large, memory="64MB", workers=3)
+    assert tight.workers == 1  # Postgres leaves out a process that would have less than 32 MB
+    assert settings.chosen(spec(), large, memory="8MB").workers == 0
     few = settings.chosen(spec(), replace(large, parts=(3000,), table=replace(large.table, bytes=MIB)))
     assert (few.workers, few.spills_after) == (0, None)
 

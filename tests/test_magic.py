@@ -118,6 +118,10 @@ def test_a_misspelled_option_is_named_with_the_right_one(shell: Any) -> None:
     assert "--where" in str(caught.value)
 
 
+def test_the_time_of_several_statements_is_that_of_all(shell: Any) -> None:
+    assert shell.run("%%vsql\nSELECT pg_sleep(0.2);\nSELECT 1").seconds > 0.2
+
+
 def test_several_statements_run_in_order_and_each_is_a_message_of_its_own(shell: Any) -> None:
     shell.user_ns["least"] = 3
     select = "SELECT id FROM docs WHERE id >= :least ORDER BY id"

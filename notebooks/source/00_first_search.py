@@ -50,7 +50,7 @@ hits.figure()
 # %% [markdown]
 # **An index.** So far Postgres compared the question with every row, which is exact, and quick enough for thousands of
 # rows. For millions there are indexes. HNSW is a graph of neighbours that a search walks: much faster, and nearly
-# exact. `%%vsql` runs any SQL.
+# exact. `%%vsql` runs any SQL. Lesson 03 builds such an index and measures what it costs and finds.
 
 # %%
 # %%vsql
@@ -59,7 +59,7 @@ hits.figure()
 # %% [markdown]
 # **With a condition.** `--where` takes SQL; `:package` is a Python variable, sent as a value and never pasted into the
 # text. The line above the rows says how the search ran. A filter never costs rows here: if the index gives too few,
-# the search goes on until there are enough, or says how many there are.
+# the search goes on until there are enough, or says how many there are. Lessons 04 and 05 show what it spares you.
 
 # %%
 package = "pandas"

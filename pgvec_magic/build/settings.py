@@ -16,7 +16,7 @@ _UNITS = {"": 1, "kb": 1024, "mb": _MIB, "gb": 1024 * _MIB, "tb": 1024 * 1024 * 
 # Rows that come while it is built, rows that have just been deleted, and layers that turned out higher than usual.
 _MARGIN = 1.03
 # Postgres builds by several processes only where each of them has 32 MB (plan_create_index_workers).
-_LEAST_PARALLEL = 64 * _MIB
+_EACH = 32 * _MIB
 # What else a parallel build keeps in shared memory.
 _SHARED_BESIDE = 4 * _MIB
 
@@ -87,7 +87,7 @@ def _needed(spec: IndexSpec, facts: Facts, workers: int) -> int:
 def _wanted(spec: IndexSpec, facts: Facts, workers: int) -> int:
     """What is needed with a margin, also when no worker is free; a parallel graph is reserved whole, so no more."""
     needed = max(_needed(spec, facts, workers), _needed(spec, facts, 0))
-    least = _LEAST_PARALLEL if workers and spec.method == "hnsw" else facts.server.memory
+    least = (workers + 1) * _EACH if workers and spec.method == "hnsw" else facts.server.memory
     return max(-(-int(needed * _MARGIN) // _MIB) * _MIB, least)
 
 
@@ -111,6 +111,8 @@ def _workers(spec: IndexSpec, facts: Facts, memory: int | None, asked: int | Non
     capped = facts.table.workers
     if count and capped is not None and capped < count:
         count = capped
+    if memory is not None:
+        count = min(count, max(memory // _EACH - 1, 0))
     if not count or spec.method != "hnsw" or facts.machine is None or facts.server.shared_memory != "posix":
         return count, []
     free, taken = facts.machine.shm, memory or min(_wanted(spec, facts, count), most)
@@ -125,10 +127,10 @@ def _workers(spec: IndexSpec, facts: Facts, memory: int | None, asked: int | Non
 def _helpful(facts: Facts, most: int) -> int:
     """One processor each beside the leader's, for a table that is worth it."""
     server = facts.server
-    if facts.table.bytes < server.parallel_from or most < _LEAST_PARALLEL:
+    if facts.table.bytes < server.parallel_from or most < 2 * _EACH:
         return 0
     cores = server.workers if facts.machine is None else facts.machine.cpus - 1
-    return max(min(cores, server.most_workers), 0)
+    return max(min(cores, server.most_workers, most // _EACH - 1), 0)
 
 
 def _check_disk(facts: Facts, predicted: int) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .. import db, render
-from ..errors import UsageError
-from ..search import Explanation, explained
+from .. import render
+from ..search import Explanation
+from . import exercise
 
 TABLE = "clinic"
 _ASKED = 10  # rows that a patient is for
@@ -57,16 +57,12 @@ def visit(*explanations: Explanation) -> Round:
 
 
 def _visited(number: int, seen: Explanation) -> Patient:
-    if not isinstance(seen, Explanation) or seen.query is None:
-        raise UsageError(f"patient {number} is no explanation of a statement", "run its cell, with --explain and -o")
-    now = explained(db.current(), seen.query)
-    rows = round(now.plan.root.rows or 0)
-    return Patient(number, round(now.plan.execution or 0.0, 1), rows, next(_ailments(number, now, rows), ""))
+    now = exercise.now(seen, f"patient {number}")
+    ails = next(_ailments(number, now), "")
+    return Patient(number, round(now.plan.execution or 0.0, 1), exercise.given(now), ails)
 
 
-def _ailments(number: int, now: Explanation, rows: int) -> Iterator[str]:
+def _ailments(number: int, now: Explanation) -> Iterator[str]:
     yield from (finding.title for finding in now.findings if finding.severity != "info")
-    if not any(node.relation == TABLE for node in now.plan.nodes):
-        yield f"it does not look into {TABLE} any more"
-    if rows < (asked := _MORE.get(number, _ASKED)):
-        yield f"it gives {rows} of {asked} rows"
+    if few := exercise.too_few(now, TABLE, _MORE.get(number, _ASKED)):
+        yield few

@@ -42,8 +42,8 @@ def sql(
     statuses = [rows.status for rows in done]
     notices = tuple(notice for rows in done for notice in rows.notices)
     status = " · ".join(statuses) if len(done) > 1 or not done[-1].columns else ""
-    last = done[-1]
-    found = Result(db, queries[-1], last.columns, last.rows, last.seconds, notices, None, status, tuple(findings))
+    last, seconds = done[-1], sum(rows.seconds for rows in done)
+    found = Result(db, queries[-1], last.columns, last.rows, seconds, notices, None, status, tuple(findings))
     return watched(found)
 
 

@@ -53,6 +53,18 @@ def test_a_filter_that_few_rows_pass(db: Database, docs: connection) -> None:
     assert "--set enable_seqscan=off" in one_pass.option  # Postgres itself would not go by the index
 
 
+def test_what_auto_does_when_its_pass_finds_too_few_is_measured_too(db: Database, docs: connection) -> None:
+    far = f"embedding <=> '{V.tolist()}' > 1"  # none of which the pass comes upon
+    assert pv.search(db, "docs", vector=V, where=far, k=3).rows
+    by_index = {"enable_seqscan": "off"}  # of so few rows Postgres would rather read all
+    seen = pv.compare(db, "docs", vector=V, where=far, k=3, set=by_index)
+    one_pass, auto = found(seen, "one pass"), found(seen, "auto")
+    assert one_pass.rows == 0
+    assert (auto.rows, auto.recall, auto.pages) == (3, 1.0, None)
+    assert auto.why.startswith("one pass, which finds too few rows, then further")
+    assert auto.median > one_pass.median
+
+
 def test_recall_is_that_of_the_rows_there_are(db: Database, docs: connection) -> None:
     seen = pv.compare(db, "docs", vector=V, where="tenant = 3", ef_search=60)
     unit = POINTS / np.linalg.norm(POINTS, axis=1, keepdims=True)

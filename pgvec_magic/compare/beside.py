@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import catalog
 from ..db import Database, Rows
 from ..errors import QueryError, UsageError
-from ..query import Query, Search
+from ..query import Query, Scan, Search, build
+from ..query.statement import VECTOR
 from ..search import Explanation
 from ..search.explaining import explained
 from ..search.result import Found
@@ -28,12 +29,22 @@ _LEG = "the vector leg is compared, with as many rows as it gives: the keyword l
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A way with its message and its plan, ready to be timed."""
+    """A way with its message and its plan, ready to be timed, and what follows where that gives too few rows."""
 
     way: Way
     found: Found
     query: Query
     plan: Explanation
+    further: tuple[Query, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The rows that a way ends with, the ``seconds`` of all its messages, and whether there were several."""
+
+    rows: Rows
+    seconds: float
+    went_on: bool
 
 
 def compare(db: Database, table: str | Search, text: str | None = None, **options: Any) -> Comparison:
@@ -96,11 +107,20 @@ def _entry(db: Database, way: Way, found: Found, query: Query) -> _Entry | str:
     else:
         return way.otherwise
     try:
-        return _Entry(way.with_option(settings), found, limited, explained(db, limited))
+        further = tuple(replace(each, settings=_merged(db, each, ())) for each in _further(way, found, query))
+        return _Entry(way.with_option(settings), found, limited, explained(db, limited), further)
     except QueryError as error:
         if error.sqlstate != _TIMED_OUT:
             raise
         return f"it took longer than {_PATIENCE:g} s"
+
+
+def _further(way: Way, found: Found, query: Query) -> Iterator[Query]:
+    """Yield what ``auto`` does next where a scan that may have stopped early gave too few rows, as a search does."""
+    if way is not AUTO or not found.scan.may_stop_early or found.search.has_threshold:
+        return
+    for scan in filter(None, (found.scan.deeper, Scan("exact", found.scan.candidates))):
+        yield build(found.search, found.target, scan, query.params[VECTOR])
 
 
 def _doubled(entry: _Entry, made: Mapping[str, _Entry]) -> str | None:
@@ -125,26 +145,38 @@ def _timed(db: Database, entries: Sequence[_Entry]) -> list[Outcome]:
 
     Each round has an order of its own: what comes behind a long run is slower than it would be.
     """
-    first = [db.run(entry.query) for entry in entries]
-    took = sum(rows.seconds for rows in first)
+    first = [_run(db, entry) for entry in entries]
+    took = sum(run.seconds for run in first)
     seconds: list[list[float]] = [[] for _ in entries]
     for turn in range(max(1, min(_MOST_RUNS, int(_SECONDS / max(took, 1e-4))))):
         for i in random.Random(turn).sample(range(len(entries)), len(entries)):
-            seconds[i].append(db.run(entries[i].query).seconds)
-    exact = next((sorted(_distances(rows)) for e, rows in zip(entries, first, strict=True) if e.way is EXACT), None)
+            seconds[i].append(_run(db, entries[i]).seconds)
+    exact = next((sorted(_distances(run.rows)) for e, run in zip(entries, first, strict=True) if e.way is EXACT), None)
     return [
-        _outcome(entry, rows, tuple(times), None if exact is None else recall(_distances(rows), exact))
-        for entry, rows, times in zip(entries, first, seconds, strict=True)
+        _outcome(entry, run, tuple(times), None if exact is None else recall(_distances(run.rows), exact))
+        for entry, run, times in zip(entries, first, seconds, strict=True)
     ]
 
 
-def _outcome(entry: _Entry, rows: Rows, seconds: tuple[float, ...], found: float | None) -> Outcome:
+def _run(db: Database, entry: _Entry) -> _Run:
+    rows = db.run(entry.query)
+    seconds, went_on = rows.seconds, False
+    for query in entry.further:
+        if len(rows.rows) >= entry.found.search.k:
+            break
+        rows, went_on = db.run(query), True
+        seconds += rows.seconds
+    return _Run(rows, seconds, went_on)
+
+
+def _outcome(entry: _Entry, run: _Run, seconds: tuple[float, ...], found: float | None) -> Outcome:
+    """Return what a way gave; the pages of several messages are not known."""
     blocks, scan = entry.plan.plan.root.blocks, entry.found.scan
-    pages = None if blocks is None else blocks.hit + blocks.read
-    why = ": ".join(filter(None, (_KINDS[scan.kind], scan.why))) if entry.way is AUTO else ""
-    return Outcome(
-        entry.way.name, entry.way.option, len(rows.rows), found, seconds, pages, vector_indexes(entry.plan), why
-    )
+    pages = None if blocks is None or run.went_on else blocks.hit + blocks.read
+    more = ", which finds too few rows, then further" if run.went_on else ""
+    why = ": ".join(filter(None, (f"{_KINDS[scan.kind]}{more}", scan.why))) if entry.way is AUTO else ""
+    rows = len(run.rows.rows)
+    return Outcome(entry.way.name, entry.way.option, rows, found, seconds, pages, vector_indexes(entry.plan), why)
 
 
 def _distances(rows: Rows) -> list[float]:

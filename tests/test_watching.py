@@ -137,6 +137,11 @@ def test_so_does_one_of_another_table(
     check(db, options, rule, said)
 
 
+def test_rows_that_were_deleted_a_moment_ago_are_known_as_dead(db: Database, docs: connection) -> None:
+    pv.sql(db, DEAD.replace("SELECT pg_stat_force_next_flush(); ANALYZE docs;", ""))
+    check(db, {"as_is": True}, "R47", "dead rows, which still take their places among those: 0 of 10")
+
+
 @pytest.mark.parametrize("options", [{"as_is": True}, {"strategy": "ann"}, {"strategy": "iterative"}])
 def test_where_there_are_no_more_rows_that_is_said_and_nothing_is_wrong(
     db: Database, docs: connection, options: dict[str, Any]

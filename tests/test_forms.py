@@ -211,7 +211,7 @@ def test_the_magics_build_search_measure_and_compare(ip: Any, dsn: str, raw: con
     try:
         ip.run("%vindex build docs --as subvector --keep 12")
         found = ip.run("%vsearch docs --similar-to 7 --ef-search 100")
-        assert "200 candidates in the order of docs_embedding_subvector_idx (the first 12 dimensions)" in said(found)
+        assert "100 candidates in the order of docs_embedding_subvector_idx (the first 12 dimensions)" in said(found)
         (scan,) = [n for n in ip.run("%vsearch docs --similar-to 7 --ef-search 100 --explain").plan.nodes if n.index]
         assert scan.index == "docs_embedding_subvector_idx"
         assert ip.run("%vrecall docs --queries 10 --ef-search 100").indexes == ("docs_embedding_subvector_idx",)

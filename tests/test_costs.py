@@ -76,4 +76,29 @@ def test_searches_take_note_of_themselves(items: Database) -> None:
     assert more.found is not None
     seen = costs._seen(items, more.found.target)
     assert (len(seen.compared), len(seen.deeper)) == (1, 3)
-    assert all(0 < seconds < 1 for seconds in (*seen.compared, *seen.deeper))
+    assert all(0 < seconds < 1 < rows for seconds, rows in (*seen.compared, *seen.deeper))
+
+
+def test_how_far_away_the_server_is_tells_nothing(items: Database) -> None:
+    few, more = filtered(items, 1200), filtered(items, 2000)
+    depth = int(more.settings["hnsw.ef_search"])
+    items.cache["message seconds"] = 0.2
+    took(few, 0.2 + 1200e-6, 5)
+    took(more, 0.2 + 5e-6 * depth, 3)
+    assert learned(more) == WALK_COST
+    took(more, 0.2 + 20e-6 * depth, 5)
+    assert 15 < learned(more) < 25
+    took(few, 0.199, 1)
+    assert learned(more) == WALK_COST, "in less than the message takes nothing was measured"
+
+
+def test_what_a_message_takes_is_measured_once(items: Database) -> None:
+    few, more = filtered(items, 1200), filtered(items, 2000)
+    took(more, 0.9, 3)
+    assert "message seconds" not in items.cache, "not before it is of use"
+    took(few, 0.001, 1)
+    learned(more)
+    first = items.cache["message seconds"]
+    assert 0 < first < 0.1
+    learned(more)
+    assert items.cache["message seconds"] == first

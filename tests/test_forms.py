@@ -189,6 +189,7 @@ def test_as_it_is_sets_nothing_and_has_the_candidates_of_postgres(there: Databas
     assert scanned(found) == {"bits_idx"}
     (short,) = [finding for finding in found.explain().findings if finding.rule == "R40"]
     assert "40 came" in short.why
+    assert "up to 400 candidates" in said(found)
 
 
 def test_a_dry_run_shows_the_statement(there: Database) -> None:
@@ -210,7 +211,7 @@ def test_the_magics_build_search_measure_and_compare(ip: Any, dsn: str, raw: con
     try:
         ip.run("%vindex build docs --as subvector --keep 12")
         found = ip.run("%vsearch docs --similar-to 7 --ef-search 100")
-        assert "200 candidates in the order of docs_embedding_subvector_idx (the first 12 dimensions)" in said(found)
+        assert "100 candidates in the order of docs_embedding_subvector_idx (the first 12 dimensions)" in said(found)
         (scan,) = [n for n in ip.run("%vsearch docs --similar-to 7 --ef-search 100 --explain").plan.nodes if n.index]
         assert scan.index == "docs_embedding_subvector_idx"
         assert ip.run("%vrecall docs --queries 10 --ef-search 100").indexes == ("docs_embedding_subvector_idx",)
@@ -231,6 +232,29 @@ def test_vectors_of_zeros_come_last_without_a_number(db: Database, raw: connecti
     assert scanned(found) == {"docs_bits"}
     assert found.column("id") == [1, 3, 2]
     assert found.column("distance")[-1] is None
+
+
+@pytest.mark.parametrize(
+    ("table", "query", "why"),
+    [
+        ("halves", QUERIES[0] * np.float32(1e6), "its numbers are too large for a halfvec"),
+        ("halves", QUERIES[0] * np.float32(1e-9), "its numbers are too large for a halfvec (65,504 at most), or too"),
+        ("parts", np.concatenate([np.zeros(32), np.ones(DIMENSIONS - 32)]), "its first dimensions, which the index"),
+    ],
+)
+def test_a_vector_that_is_lost_in_the_form_of_an_index_is_not_looked_for_there(
+    there: Database, table: str, query: np.ndarray, why: str
+) -> None:
+    for options in ({}, {"strategy": "ann"}, {"mode": "hybrid", "text": "word3"}):
+        found = search(there, table, vector=query, **options)
+        assert scanned(found) == set()
+        assert f"{table}_idx is no use for this vector: {why}" in said(found)
+    exact = search(there, table, vector=query, exact=True)
+    assert found.column("vector_distance")
+    assert "no use" not in said(exact)
+    assert search(there, table, vector=query).column("id") == exact.column("id")
+    # Where another index has it, that is taken.
+    assert scanned(search(there, "every", vector=query)) == {"every_plain"}
 
 
 # --- which of several ------------------------------------------------------------------------------------------------
@@ -292,6 +316,9 @@ def test_how_many_candidates_are_taken() -> None:
     assert read(BITS) == (400, "400")
     assert read(BITS, ef_search=600) == (600, "600")  # what a pass finds may all be among the nearest
     assert read(HALF, ef_search=600) == (20, "600")
+    assert read(BITS, ef_search=60) == (60, "60")  # and it finds no more
+    assert read(BITS, settings=(("hnsw.ef_search", "70"),)) == (70, "400")  # the person's comes last
+    assert read(BITS, ef_search=60, strategy="iterative") == (400, "60")  # which goes on
     assert read(BITS, candidates=80) == (80, "80")
     assert read(BITS, mode="hybrid", text="x") == (400, "400")
     assert read(PLAIN) == (None, "40")
@@ -315,6 +342,11 @@ def test_bits_do_not_serve_l2_and_that_is_said(there: Database) -> None:
     assert "bits tell directions" not in said(search(there, "bits", vector=QUERIES[0]))
     with pytest.raises(UsageError, match="bits_idx does not serve l2: it has the sign"):
         recall(there, "bits", metric="l2", index="bits_idx")
+    for index in ("some_plain", "some_bits"):
+        with pytest.raises(
+            UsageError, match=rf"{index} has the rows WHERE .* alone: it is measured within that filter"
+        ):
+            recall(there, "partly", index=index)
 
 
 # --- partial indexes -------------------------------------------------------------------------------------------------

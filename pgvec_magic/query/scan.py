@@ -264,7 +264,17 @@ def _scan(kind: str, choice: Choice, rows: int, settings: Settings, why: str) ->
     """Return a scan that gives so many rows: they are handed over as they come, or the best of them by the vectors."""
     if choice.form == "vector":
         return Scan(kind, rows, settings, why)
-    return Scan(kind, choice.handed, settings, why, read=max(rows, choice.found_anyway))
+    rows, most = max(rows, choice.found_anyway), _most_found(choice, settings) if kind == "ann" else math.inf
+    return Scan(kind, choice.handed, settings, why, read=max(int(min(rows, most)), choice.handed))
+
+
+def _most_found(choice: Choice, settings: Settings) -> float:
+    """How many rows one pass finds at most with the settings that are sent: to ask for more would be to miss some."""
+    goes_on = choice.in_force.get("hnsw.iterative_scan", "off") != "off"
+    if goes_on or any(index.method != "hnsw" for index in choice.indexes):
+        return math.inf
+    sent = {**choice.in_force, **dict(settings), **choice.search.asked}
+    return int(sent.get("hnsw.ef_search", EF_SEARCH))
 
 
 def _deeper(choice: Choice) -> Scan | None:

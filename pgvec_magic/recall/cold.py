@@ -10,7 +10,7 @@ from typing import Any
 from ..db import Database
 from ..errors import QueryError
 from ..query import Query
-from ..sqltext import quote_ident, quote_qualified
+from ..sqltext import quote_ident
 from .ways import Way
 
 # Of so many queries: before each everything is evicted anew.
@@ -19,6 +19,14 @@ _EVICT = "pg_buffercache_evict_relation"
 _SCHEMA = (
     f"SELECT n.nspname FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE proname = '{_EVICT}'"
 )
+# All that a search may read: the table's parts, what is too long for their pages, and the indexes of both.
+_EMPTIED = """
+WITH parts AS (SELECT %(table)s::regclass::oid AS oid UNION SELECT relid FROM pg_partition_tree(%(table)s::regclass)),
+stored AS (SELECT oid FROM parts UNION SELECT reltoastrelid FROM pg_class JOIN parts USING (oid))
+SELECT count({evict}(c.oid::regclass)) FROM pg_class AS c
+WHERE c.relkind NOT IN ('p', 'I')
+  AND c.oid IN (SELECT oid FROM stored UNION SELECT indexrelid FROM pg_index WHERE indrelid IN (SELECT oid FROM stored))
+"""
 # SQLSTATEs of who may not.
 _NOT_ALLOWED = ("42501",)
 
@@ -41,9 +49,7 @@ class Cold:
         )
 
 
-def measure_cold(
-    db: Database, ways: Iterable[tuple[Way, frozenset[str]]], vectors: Sequence[Any]
-) -> tuple[list[Cold], list[str]]:
+def measure_cold(db: Database, ways: Iterable[Way], vectors: Sequence[Any]) -> tuple[list[Cold], list[str]]:
     """Return what each way takes cold, and where that cannot be known, why.
 
     Evicting a relation needs pg_buffercache of PostgreSQL 18 or later, and the rights of a superuser.
@@ -53,18 +59,16 @@ def measure_cold(
         return [], [f"cold was not measured: it takes {_EVICT}() (PostgreSQL 18, CREATE EXTENSION pg_buffercache)"]
     evict = f"{quote_ident(schemas[0][0])}.{_EVICT}"
     try:
-        return [_cold(db, way, evict, names, vectors[:_ASKED]) for way, names in ways], []
+        return [_cold(db, way, evict, vectors[:_ASKED]) for way in ways], []
     except QueryError as error:
         if error.sqlstate not in _NOT_ALLOWED:
             raise
         return [], ["cold was not measured: this role may not put pages out of Postgres' memory"]
 
 
-def _cold(db: Database, way: Way, evict: str, names: frozenset[str], vectors: Sequence[Any]) -> Cold:
-    table = way.target.table
-    relations = [table.sql_name, *(quote_qualified(table.schema, name) for name in sorted(names))]
-    calls = ", ".join(f"{evict}(%({place})s::regclass)" for place in range(len(relations)))
-    emptied = Query(f"SELECT {calls}", {str(place): name for place, name in enumerate(relations)}, reads=True)
+def _cold(db: Database, way: Way, evict: str, vectors: Sequence[Any]) -> Cold:
+    sql = _EMPTIED.format(evict=evict.replace("%", "%%"))
+    emptied = Query(sql, {"table": way.target.table.sql_name}, reads=True)
     taken = []
     for vector in vectors:
         db.run(emptied)

@@ -73,7 +73,7 @@ def recall(
     read, searched = _Told(progress, "rows"), _Told(progress, "searches")
     truth = neighbours(source, asked.vectors, asked.own, k, lambda done: read(done, rows))
     points = measure(db, every, asked, truth, searched)
-    usual = [(way, names) for way, names in every if way.value == today(way.index, able, k)]
+    usual = [way for way, _ in every if way.value == today(way.index, able, k)]
     chilled, why_not = measure_cold(db, usual, asked.vectors) if cold else ([], [])
     return RecallCurve(
         db=db,

@@ -15,7 +15,7 @@ from ..plan import Plan
 from ..query import Query, Search, build, choose_scan
 from ..query.coarse import MAX_EF_SEARCH, coarse_rows, takes_all_found
 from ..query.scan import EF_SEARCH
-from ..query.target import SIGNS_ONLY, Target
+from ..query.target import SIGNS_ONLY, Target, serves
 
 # pgvector's settings by access method; the largest value makes the planner think little of such an index, which keeps
 # it from one that is not measured.
@@ -92,6 +92,8 @@ def _not_usable(target: Target, name: str) -> str:
         return f"{target.table.label} has no vector index {name!r}"
     if not index.valid:
         return f"{name} is invalid: Postgres never uses it. DROP INDEX it, and build it anew"
+    if index.where and serves(index, vectors.column, vectors.metric):
+        return f"{name} has the rows WHERE {index.where} alone: it is measured within that filter (where)"
     if index.column == vectors.column.name and index.form == "binary":
         return f"{name} does not serve {vectors.metric.name}: {SIGNS_ONLY}"
     return f"{name} does not serve {vectors.metric.name} on {vectors.column.name}: {index.definition}"

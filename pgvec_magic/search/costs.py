@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from ..db import Database
+from ..query import Query
 from ..query.scan import MOST_WALK_COST, WALK_COST
 from ..query.target import Target
 from .result import Found
@@ -14,18 +15,19 @@ from .result import Found
 _LATEST, _ENOUGH = 5, 3
 # Of less the time is that of the message.
 _LEAST_DEEP, _LEAST_COMPARED = 100, 1_000
+_Taken = deque[tuple[float, int]]
 
 
-def _latest() -> deque[float]:
+def _latest() -> _Taken:
     return deque(maxlen=_LATEST)
 
 
 @dataclass(slots=True)
 class _Seen:
-    """Seconds for one row deeper in a pass, and for comparing one row."""
+    """Seconds, the message's included, and for how many rows: in a pass for its depth, else for those compared."""
 
-    deeper: deque[float] = field(default_factory=_latest)
-    compared: deque[float] = field(default_factory=_latest)
+    deeper: _Taken = field(default_factory=_latest)
+    compared: _Taken = field(default_factory=_latest)
 
 
 def observe(db: Database, found: Found, seconds: float) -> None:
@@ -36,9 +38,9 @@ def observe(db: Database, found: Found, seconds: float) -> None:
     compared = found.scan.compared or 0
     seen = _seen(db, found.target)
     if depth >= _LEAST_DEEP:
-        seen.deeper.append(seconds / depth)
+        seen.deeper.append((seconds, depth))
     elif compared >= _LEAST_COMPARED:
-        seen.compared.append(seconds / compared)
+        seen.compared.append((seconds, compared))
 
 
 def walk_cost(db: Database, target: Target) -> float:
@@ -48,7 +50,18 @@ def walk_cost(db: Database, target: Target) -> float:
     seen = _seen(db, target)
     if len(seen.deeper) < _ENOUGH or not seen.compared:
         return WALK_COST
-    return min(max(min(seen.deeper) / min(seen.compared), WALK_COST), MOST_WALK_COST)
+    message = _message(db)
+    deeper, compared = (
+        min((seconds - message) / rows for seconds, rows in taken) for taken in (seen.deeper, seen.compared)
+    )
+    return min(max(deeper / compared, WALK_COST), MOST_WALK_COST) if compared > 0 else WALK_COST
+
+
+def _message(db: Database) -> float:
+    """The seconds of a message that asks for nothing, measured once: far away it takes longer than most searches."""
+    if "message seconds" not in db.cache:
+        db.cache["message seconds"] = db.run(Query("SELECT 1", reads=True)).seconds
+    return float(db.cache["message seconds"])
 
 
 def _seen(db: Database, target: Target) -> _Seen:

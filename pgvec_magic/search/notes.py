@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..query import keyword, words
-from ..query.target import SIGNS_ONLY, serves
+from ..query.target import SIGNS_ONLY, is_whole, serves
 from .result import Found
 
 # Said of stop words while the statement is planned, several times over; the result says it once, in its own words.
 _TEXT_SEARCH_NOTICE = "NOTICE:  text-search query"
+# Why a vector cannot be looked for in an index that has every row.
+_LOST = {
+    "halfvec": "its numbers are too large for a halfvec (65,504 at most), or too small to be told apart there",
+    "subvector": "its first dimensions, which the index has, are all zero",
+}
 _INDEXED_KINDS = ("table", "partitioned table", "materialized view")
 
 
@@ -46,8 +51,13 @@ def _unused(found: Found) -> list[str]:
             continue
         if index.form == "binary" and not serves(index, source.column, source.metric):
             said.append(f"{index.name} is no use by {source.metric.name}: {SIGNS_ONLY}")
-        elif index.where and serves(index, source.column, source.metric):
-            why = "Postgres does not take it for this" if search.where else "it is no use without that filter"
+        elif not serves(index, source.column, source.metric):
+            continue
+        elif is_whole(index, source.column):
+            said.append(f"{index.name} is no use for this vector: {_LOST[index.form]}")
+        else:
+            is_filtered = search.where or found.target.table.row_security
+            why = "Postgres does not take it for this" if is_filtered else "it is no use without that filter"
             said.append(f"{index.name} has the rows WHERE {index.where} alone: {why}")
     return said
 

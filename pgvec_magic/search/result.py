@@ -282,7 +282,8 @@ def _by_index(found: Found) -> list[str]:
         return said
     by = {"binary": "the bits that differ", "subvector": f"the first {index.dimensions} dimensions"}
     names = " or ".join(other.name for other in source.indexes if other.where == index.where)
-    order = f"{read:,} candidates in the order of {names} ({by.get(index.form, index.form)})"
+    most = "up to " if found.scan.kind == "as-is" else ""  # as many as the setting in force finds
+    order = f"{most}{read:,} candidates in the order of {names} ({by.get(index.form, index.form)})"
     return [*said, f"{order}, re-ranked on the full vectors"]
 
 

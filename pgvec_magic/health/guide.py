@@ -173,14 +173,14 @@ def tenants(table: Table, place: Place) -> Iterator[Check]:
     column, values, shares, kinds = table.tenants[0]
     value = f"{column} = {values[0]}: {shares[0]:.0%}"
     served = [index for index in table.info.indexes if index.where and quote_ident(column) in index.where]
-    large = [tenant for tenant, share in zip(values, shares, strict=False) if _stands_out(share, kinds, table.rows)]
+    large = [each for each in zip(values, shares, strict=False) if _stands_out(each[1], kinds, table.rows)]
     if served:
         yield Check(8, table.label, "green", f"{len(served)} partial", f"{served[0].name} is for {served[0].where}")
     elif not large:
         told = f"about {shares[0] * table.rows:,.0f} rows of the largest: read exactly, or served by the whole index"
         yield Check(8, table.label, "green", value, told)
     else:
-        yield _partial(table, column, large[:_MOST_TENANTS], shares[0], value)
+        yield _partial(table, column, large[:_MOST_TENANTS])
 
 
 def _stands_out(share: float, kinds: float, rows: int) -> bool:
@@ -189,16 +189,17 @@ def _stands_out(share: float, kinds: float, rows: int) -> bool:
     return share * rows >= SMALL and max(_TENANT[0], 2 * mean) <= share <= _TENANT[1]
 
 
-def _partial(table: Table, column: str, tenants: Sequence[str], share: float, value: str) -> Check:
-    conditions = [f"{quote_ident(column)} = {quote_literal(tenant)}" for tenant in tenants]
+def _partial(table: Table, column: str, tenants: Sequence[tuple[str, float]]) -> Check:
+    conditions = [f"{quote_ident(column)} = {quote_literal(tenant)}" for tenant, _ in tenants]
     columns = [each for each in table.info.vectors if each.dimensions]
     specs = [wanted(table, each, where=condition) for condition in conditions for each in columns]
+    first, share = tenants[0]
     reason = (
         f"about {share * table.rows:,.0f} rows are of one tenant, many more than of others: a filtered search goes past"
         " the others' rows, an index of its own has none. It is used where the query says the value, not a parameter"
     )
     texts = tuple(statement(table, spec) for spec in specs if spec is not None)
-    return Check(8, table.label, "amber", value, reason, texts, DECISION)
+    return Check(8, table.label, "amber", f"{column} = {first}: {share:.0%}", reason, texts, DECISION)
 
 
 def types(table: Table, place: Place) -> Iterator[Check]:
@@ -225,7 +226,8 @@ def _typed(table: Table, array: Array) -> Check:
         f"{array.column} {what}: all that were looked at have {array.dimensions:,}. It writes the table anew, locked"
     )
     state = "amber" if own or table.rows < LARGE else "red"
-    return Check(9, f"{table.label}.{array.column}", state, array.type, reason, (text,), DECISION)
+    texts = () if table.is_made(array.column) else (text,)
+    return Check(9, f"{table.label}.{array.column}", state, array.type, reason, texts, DECISION)
 
 
 def measured(table: Table, place: Place) -> Iterator[Check]:

@@ -38,7 +38,8 @@ TABLE = "CREATE TABLE docs (id int PRIMARY KEY, tenant int, content text, embedd
 FILL = """INSERT INTO docs SELECT i, CASE WHEN i % 10 < 4 THEN 1 ELSE i % 97 END, 'the text of ' || i,
   ARRAY[random() - 0.5, random() - 0.5, random() - 0.5]::vector(3) FROM generate_series(1, {rows}) AS i"""
 # Each minute autovacuum would mend what a test has made sick.
-UNTENDED = "ALTER TABLE docs SET (autovacuum_vacuum_threshold = 1000000000, autovacuum_analyze_threshold = 1000000000)"
+UNTENDED = """ALTER TABLE docs SET (autovacuum_vacuum_threshold = 1000000000,
+  autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_threshold = 1000000000)"""
 HNSW = "CREATE INDEX docs_hnsw ON docs USING hnsw (embedding vector_cosine_ops) WITH (m = 4, ef_construction = 16)"
 GIN = "CREATE INDEX docs_words ON docs USING gin (to_tsvector('english', content))"
 # Rows with the same vector share their place in an index.
@@ -392,6 +393,18 @@ def test_10_its_line_measures(db: Database, ip: InteractiveShell, few: connectio
     line = only(db, 10).reason.partition("never measured: ")[2]
     ip.run(f"{line} --queries 20")
     assert only(db, 10).state in ("green", "amber")
+    ip.run_line_magic("unload_ext", "pgvec_magic")
+
+
+def test_10_the_line_of_a_partial_index_has_its_condition(
+    db: Database, ip: InteractiveShell, few: connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guide, "SMALL", 3_000)
+    ask(few, HNSW.replace("docs_hnsw", "docs_some") + " WHERE tenant = 1", "DROP INDEX docs_hnsw", "ANALYZE docs")
+    sick(only(db, 1), "amber", "every search outside of the conditions of its partial indexes reads all 3,000 rows")
+    ip.run_line_magic("load_ext", "pgvec_magic")
+    line = only(db, 10).reason.partition("to measure it: ")[2]
+    assert ip.run(f"{line} --queries 20").points
     ip.run_line_magic("unload_ext", "pgvec_magic")
 
 

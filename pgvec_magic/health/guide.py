@@ -21,6 +21,8 @@ _TENANT, _MOST_TENANTS = (0.05, 0.6), 3
 _RECALL, _GROWN = 0.9, 1.5
 _MEASURES = "%vrecall {} --index {} --apply index"
 _IN_PYTHON = 'pv.recall(pv.current(), {}, index={}).apply("index")'
+_MEASURES_SOME = "%vrecall {} --index {} --where {}"
+_SOME_IN_PYTHON = "pv.recall(pv.current(), {}, index={}, where={})"
 
 
 def approximate(table: Table, place: Place) -> Iterator[Check]:
@@ -41,7 +43,7 @@ def approximate(table: Table, place: Place) -> Iterator[Check]:
 def _none(table: Table, column: VectorColumn, on: str) -> Check:
     rows = f"{table.rows:,} rows"
     if table.rows < SMALL:
-        return Check(1, on, "green", rows, "no index, and so few rows are read whole as fast")
+        return Check(1, on, "green", rows, "no index of all its rows, and so few are read whole as fast")
     if column.dimensions is None:
         return grey(1, on, "the column has no dimensions, which an index needs: see 9", rows)
     spec = wanted(table, column)
@@ -50,7 +52,10 @@ def _none(table: Table, column: VectorColumn, on: str) -> Check:
     state = "red" if table.rows >= LARGE else "amber"
     size = shown(index_bytes(spec, table.rows, _non_zero(table, column.name)))
     form = "" if spec.form == "vector" else f", as {spec.form} because of its {column.dimensions:,} dimensions"
-    reason = f"no valid index: every search reads all {table.rows:,} rows. HNSW would take about {size} on disk{form}"
+    partial = any(index.where is not None for index in table.ours(column.name))
+    but = " outside of the conditions of its partial indexes" if partial else ""
+    told = f"no valid index of all rows: every search{but} reads all {table.rows:,} rows"
+    reason = f"{told}. HNSW would take about {size} on disk{form}"
     return Check(1, on, state, rows, reason, (statement(table, spec),), builds=spec)
 
 
@@ -234,6 +239,10 @@ def measured(table: Table, place: Place) -> Iterator[Check]:
     """10: recall against an exact search, measured and kept on the index."""
     for index in table.info.indexes:
         if index.method not in ("hnsw", "ivfflat") or not index.valid:
+            continue
+        if index.where is not None:
+            line = typed(_MEASURES_SOME, _SOME_IN_PYTHON, table.label, index.name, index.where)
+            yield grey(10, index.name, f"of some rows, whose recall is not kept; to measure it: {line}")
             continue
         line = typed(_MEASURES, _IN_PYTHON, table.label, index.name)
         found = index.baseline

@@ -43,7 +43,8 @@ class Heap:
 
     ``vacuum_ms`` is the time of all ``vacuums``, None before PostgreSQL 18; ``vacuum_now`` the phase of one that runs,
     ``vacuum_seconds`` for how long where that may be seen. ``tended`` and ``scale`` are the table's own settings of
-    autovacuum; ``counted`` and ``told`` whether the planner and the statistics know of an ANALYZE or VACUUM.
+    autovacuum; ``counted`` and ``told`` whether the planner and the statistics know of an ANALYZE or VACUUM;
+    ``computed`` are the columns that the server makes from others.
     """
 
     at: int
@@ -65,6 +66,7 @@ class Heap:
     told: bool
     tended: bool | None
     scale: float | None
+    computed: Sequence[str]
 
     @property
     def rows(self) -> int:
@@ -231,6 +233,11 @@ class Table:
     def is_parted(self) -> bool:
         """Whether it is partitioned, of which no index is built CONCURRENTLY."""
         return self.info.kind == "partitioned table"
+
+    def is_made(self, column: str) -> bool:
+        """Whether nobody can change the values of a column, but for those that they are made from."""
+        heaps = () if isinstance(self.heaps, str) else self.heaps
+        return self.info.kind == "materialized view" or any(column in heap.computed for heap in heaps)
 
     def parts(self, index: VectorIndex) -> list[Index]:
         """Return an index as it lies on disk: itself, or those of the parts."""

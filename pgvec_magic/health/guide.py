@@ -21,6 +21,8 @@ _TENANT, _MOST_TENANTS = (0.05, 0.6), 3
 _RECALL, _GROWN = 0.9, 1.5
 _MEASURES = "%vrecall {} --index {} --apply index"
 _IN_PYTHON = 'pv.recall(pv.current(), {}, index={}).apply("index")'
+_MEASURES_SOME = "%vrecall {} --index {} --where {}"
+_SOME_IN_PYTHON = "pv.recall(pv.current(), {}, index={}, where={})"
 
 
 def approximate(table: Table, place: Place) -> Iterator[Check]:
@@ -41,7 +43,7 @@ def approximate(table: Table, place: Place) -> Iterator[Check]:
 def _none(table: Table, column: VectorColumn, on: str) -> Check:
     rows = f"{table.rows:,} rows"
     if table.rows < SMALL:
-        return Check(1, on, "green", rows, "no index, and so few rows are read whole as fast")
+        return Check(1, on, "green", rows, "no index of all its rows, and so few are read whole as fast")
     if column.dimensions is None:
         return grey(1, on, "the column has no dimensions, which an index needs: see 9", rows)
     spec = wanted(table, column)
@@ -50,7 +52,10 @@ def _none(table: Table, column: VectorColumn, on: str) -> Check:
     state = "red" if table.rows >= LARGE else "amber"
     size = shown(index_bytes(spec, table.rows, _non_zero(table, column.name)))
     form = "" if spec.form == "vector" else f", as {spec.form} because of its {column.dimensions:,} dimensions"
-    reason = f"no valid index: every search reads all {table.rows:,} rows. HNSW would take about {size} on disk{form}"
+    partial = any(index.where is not None for index in table.ours(column.name))
+    but = " outside of the conditions of its partial indexes" if partial else ""
+    told = f"no valid index of all rows: every search{but} reads all {table.rows:,} rows"
+    reason = f"{told}. HNSW would take about {size} on disk{form}"
     return Check(1, on, state, rows, reason, (statement(table, spec),), builds=spec)
 
 
@@ -173,14 +178,14 @@ def tenants(table: Table, place: Place) -> Iterator[Check]:
     column, values, shares, kinds = table.tenants[0]
     value = f"{column} = {values[0]}: {shares[0]:.0%}"
     served = [index for index in table.info.indexes if index.where and quote_ident(column) in index.where]
-    large = [tenant for tenant, share in zip(values, shares, strict=False) if _stands_out(share, kinds, table.rows)]
+    large = [each for each in zip(values, shares, strict=False) if _stands_out(each[1], kinds, table.rows)]
     if served:
         yield Check(8, table.label, "green", f"{len(served)} partial", f"{served[0].name} is for {served[0].where}")
     elif not large:
         told = f"about {shares[0] * table.rows:,.0f} rows of the largest: read exactly, or served by the whole index"
         yield Check(8, table.label, "green", value, told)
     else:
-        yield _partial(table, column, large[:_MOST_TENANTS], shares[0], value)
+        yield _partial(table, column, large[:_MOST_TENANTS])
 
 
 def _stands_out(share: float, kinds: float, rows: int) -> bool:
@@ -189,16 +194,17 @@ def _stands_out(share: float, kinds: float, rows: int) -> bool:
     return share * rows >= SMALL and max(_TENANT[0], 2 * mean) <= share <= _TENANT[1]
 
 
-def _partial(table: Table, column: str, tenants: Sequence[str], share: float, value: str) -> Check:
-    conditions = [f"{quote_ident(column)} = {quote_literal(tenant)}" for tenant in tenants]
+def _partial(table: Table, column: str, tenants: Sequence[tuple[str, float]]) -> Check:
+    conditions = [f"{quote_ident(column)} = {quote_literal(tenant)}" for tenant, _ in tenants]
     columns = [each for each in table.info.vectors if each.dimensions]
     specs = [wanted(table, each, where=condition) for condition in conditions for each in columns]
+    first, share = tenants[0]
     reason = (
         f"about {share * table.rows:,.0f} rows are of one tenant, many more than of others: a filtered search goes past"
         " the others' rows, an index of its own has none. It is used where the query says the value, not a parameter"
     )
     texts = tuple(statement(table, spec) for spec in specs if spec is not None)
-    return Check(8, table.label, "amber", value, reason, texts, DECISION)
+    return Check(8, table.label, "amber", f"{column} = {first}: {share:.0%}", reason, texts, DECISION)
 
 
 def types(table: Table, place: Place) -> Iterator[Check]:
@@ -225,13 +231,18 @@ def _typed(table: Table, array: Array) -> Check:
         f"{array.column} {what}: all that were looked at have {array.dimensions:,}. It writes the table anew, locked"
     )
     state = "amber" if own or table.rows < LARGE else "red"
-    return Check(9, f"{table.label}.{array.column}", state, array.type, reason, (text,), DECISION)
+    texts = () if table.is_made(array.column) else (text,)
+    return Check(9, f"{table.label}.{array.column}", state, array.type, reason, texts, DECISION)
 
 
 def measured(table: Table, place: Place) -> Iterator[Check]:
     """10: recall against an exact search, measured and kept on the index."""
     for index in table.info.indexes:
         if index.method not in ("hnsw", "ivfflat") or not index.valid:
+            continue
+        if index.where is not None:
+            line = typed(_MEASURES_SOME, _SOME_IN_PYTHON, table.label, index.name, index.where)
+            yield grey(10, index.name, f"of some rows, whose recall is not kept; to measure it: {line}")
             continue
         line = typed(_MEASURES, _IN_PYTHON, table.label, index.name)
         found = index.baseline

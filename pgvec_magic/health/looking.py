@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .. import metric as metrics
 from ..catalog import TableInfo, VectorColumn, VectorIndex
 from ..index.size import value_bytes
 from ..sqltext import quote_ident, quote_literal, quote_qualified
@@ -16,6 +17,8 @@ ROWS = 10_000
 # Long vectors lie beside the table, and are read one by one: 16 MB take some 50 ms.
 _BYTES = 16 * 1024**2
 _FEW = 200
+# Each page is picked or not by chance: of so many that may be expected some will be.
+_LEAST_PAGES = 20
 _NORMS = {"vector": "vector_norm", "halfvec": "l2_norm", "sparsevec": "l2_norm"}
 _NUMBERS = ("real[]", "double precision[]", "numeric[]")
 _DOCUMENTS = ("json", "jsonb")
@@ -86,7 +89,8 @@ def _dimensions(reader: Reader, table: Table, name: str, kind: str) -> int | Non
     found = reader.try_rows(f"SELECT min({length}), max({length}) FROM ({some}) AS few")
     if isinstance(found, str) or found[0][0] is None or found[0][0] != found[0][1]:
         return None
-    return int(found[0][0]) if found[0][0] >= (1 if kind in _WITH_DIMENSIONS else _LEAST_DIMENSIONS) else None
+    least = 1 if kind in _WITH_DIMENSIONS else _LEAST_DIMENSIONS
+    return int(found[0][0]) if least <= found[0][0] <= metrics.MOST_STORED["vector"] else None
 
 
 def _is_named_so(name: str) -> bool:
@@ -106,5 +110,7 @@ def _prefix(info: TableInfo) -> str:
 def _some(table: Table, rows: int) -> str:
     """Return the table, of which about so many rows are read, on pages picked over all of it."""
     name = quote_qualified(table.info.schema, table.info.name).replace("%", "%%")
-    share = 100.0 if table.rows <= rows else min(100.0, 105.0 * rows / table.rows)
+    pages = 0 if isinstance(table.heaps, str) else sum(heap.bytes for heap in table.heaps) // 8192
+    least = 100.0 * _LEAST_PAGES / max(pages, _LEAST_PAGES)
+    share = 100.0 if table.rows <= rows else min(100.0, max(105.0 * rows / table.rows, least))
     return f"{name} TABLESAMPLE SYSTEM ({share!r}) REPEATABLE (1)"

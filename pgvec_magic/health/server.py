@@ -85,7 +85,7 @@ def settings(place: Place) -> Iterator[Check]:
             return
         reason = "clients SET them for a session, which the pooler gives to others: SET LOCAL between BEGIN and COMMIT"
         text = f"ALTER DATABASE {quote_ident(place.server.database)} SET hnsw.ef_search = 100"
-        yield Check(3, "", "amber", f"{plain:,} plain SETs", f"{reason}, or one value for all", (text,), RESTART)
+        yield Check(3, "", "amber", f"{plain:,} × SET", f"{reason}, or one value for all", (text,), RESTART)
 
 
 def _sticking(place: Place, sticking: Mapping[str, str]) -> Check:

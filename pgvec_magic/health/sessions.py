@@ -20,7 +20,7 @@ def in_the_way(place: Place) -> Iterator[Check]:
         return
     known = {session.pid: session for session in place.sessions}
     found = [check for session in place.sessions for check in _session(session, known)]
-    found += [_holder(*holder) for holder in place.holders]
+    found += [_holder(*holder) for holder in holding(place)]
     yield from found[:_MOST]
     hidden = sum(session.state is None for session in place.sessions)
     if hidden and not place.server.reads_stats:
@@ -28,9 +28,13 @@ def in_the_way(place: Place) -> Iterator[Check]:
         reason = f"the state of {hidden:,} of {len(known):,} other sessions is hidden from {who}"
         yield grey(23, "", f"{reason}: GRANT pg_read_all_stats TO {who} shows it", f"{hidden:,} hidden")
     elif not found:
-        yield Check(
-            23, "", "green", f"{len(known):,} other sessions", "none is idle in a transaction, long at work or blocked"
-        )
+        value = "1 other session" if len(known) == 1 else f"{len(known):,} other sessions"
+        yield Check(23, "", "green", value, "none is idle in a transaction, long at work or blocked")
+
+
+def holding(place: Place) -> list[tuple[str, float | None, str]]:
+    """Return the slots and prepared transactions that keep old rows, without those that are about to be committed."""
+    return [holder for holder in place.holders if holder[1] is None or holder[1] >= IDLE[0]]
 
 
 def _session(session: Session, known: Mapping[int, Session]) -> Iterator[Check]:

@@ -43,7 +43,9 @@ SELECT asked.at::int AS at, c.oid::bigint AS oid, n.nspname::text AS schema, c.r
   coalesce(s.last_vacuum, s.last_autovacuum, s.last_analyze, s.last_autoanalyze) IS NOT NULL AS told,
   (SELECT option_value::bool FROM pg_options_to_table(c.reloptions) WHERE option_name = 'autovacuum_enabled') AS tended,
   (SELECT option_value::float8 FROM pg_options_to_table(c.reloptions)
-   WHERE option_name = 'autovacuum_vacuum_scale_factor') AS scale
+   WHERE option_name = 'autovacuum_vacuum_scale_factor') AS scale,
+  ARRAY(SELECT g.attname::text FROM pg_catalog.pg_attribute AS g
+        WHERE g.attrelid = c.oid AND g.attnum > 0 AND g.attgenerated <> '') AS computed
 FROM unnest(%(schemas)s::text[], %(names)s::text[]) WITH ORDINALITY AS asked(schema, name, at)
 JOIN pg_catalog.pg_namespace AS m ON m.nspname = asked.schema
 JOIN pg_catalog.pg_class AS r ON r.relnamespace = m.oid AND r.relname = asked.name
@@ -85,15 +87,19 @@ LEFT JOIN pg_catalog.pg_stat_all_indexes AS s ON s.indexrelid = x.oid
 LEFT JOIN pg_catalog.pg_statio_all_indexes AS io ON io.indexrelid = x.oid
 ORDER BY 1, x.relname"""
 
-# Whose lock on a table with vectors, or an index of one, would hold up whoever so much as asks for its size.
+# Tables with vectors that somebody has locked, or has asked to lock: behind either whoever so much as asks for their
+# size has to wait. A lock on an index is one on its table; those of prepared transactions have no process.
 LOCKED = """
-SELECT DISTINCT l.relation::bigint, l.relation::regclass::text FROM pg_catalog.pg_locks AS l
-WHERE l.granted AND l.mode = 'AccessExclusiveLock' AND l.locktype = 'relation' AND l.pid <> pg_backend_pid()
+SELECT c.oid::regclass::text, array_agg(DISTINCT l.relation::bigint), bool_or(l.granted)
+FROM pg_catalog.pg_locks AS l
+LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = l.relation
+JOIN pg_catalog.pg_class AS c ON c.oid = coalesce(i.indrelid, l.relation)
+WHERE l.mode = 'AccessExclusiveLock' AND l.locktype = 'relation' AND l.pid IS DISTINCT FROM pg_backend_pid()
   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-  AND (l.relation = to_regclass(%(name)s) OR EXISTS (
+  AND (c.oid = to_regclass(%(name)s) OR EXISTS (
     SELECT FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-    WHERE a.attrelid IN (l.relation, (SELECT i.indrelid FROM pg_catalog.pg_index AS i WHERE i.indexrelid = l.relation))
-      AND t.typname IN ('vector', 'halfvec', 'sparsevec', 'bit')))"""
+    WHERE a.attrelid = c.oid AND t.typname IN ('vector', 'halfvec', 'sparsevec', 'bit')))
+GROUP BY c.oid ORDER BY 1"""
 
 # What the planner knows of columns by which tenants are told apart.
 VALUES = """

@@ -44,7 +44,7 @@ def slow(place: Place, tables: Sequence[Table]) -> Iterator[Check]:
             22, "", f"{hidden:,} statements are other roles', hidden from {place.server.role}", f"{hidden:,} hidden"
         )
     elif not found:
-        value = f"{len(mine):,} queries"
+        value = "1 query" if len(mine) == 1 else f"{len(mine):,} queries"
         yield Check(22, "", "green", value, f"none takes {SLOW_MS:.0f} ms or more on average, of those called twice")
 
 
@@ -116,6 +116,9 @@ def _cell(text: str, info: TableInfo) -> tuple[str, list[str]]:
         return f"(SELECT {column} FROM {name} WHERE {column} IS NOT NULL LIMIT 1)"
 
     if info.vectors:
+        for mine in (quote_ident(each.name) for each in info.vectors):
+            beside = rf'((?<![\w"$]){re.escape(mine)}\s*(?:{_DISTANCE.pattern})\s*)\$\d+'
+            text = re.sub(beside, lambda found, c=mine: f"{found[1]}{of_a_row(c)}", text)  # type: ignore[misc]
         vector = of_a_row(quote_ident(info.vectors[0].name))
         text = re.sub(rf"({_DISTANCE.pattern})(\s*)\$\d+", lambda found: f"{found[1]}{found[2]}{vector}", text)
         text = re.sub(rf"\$\d+(?=(?:::[\w.]+(?:\(\d+\))?)?\s*(?:{_DISTANCE.pattern}))", lambda _: vector, text)

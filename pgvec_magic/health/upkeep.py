@@ -8,6 +8,7 @@ from ..sqltext import quote_qualified
 from .check import Check, grey
 from .facts import Heap, Place, Table
 from .making import rebuilt
+from .sessions import holding
 
 _ACT, _URGENT, _LEAST_DEAD = 0.2, 0.5, 50
 # A table of so many rows collects a great many dead ones until a fifth of it is.
@@ -58,7 +59,7 @@ def _dead(table: Table, heap: Heap, place: Place) -> Check:
 
 def _held(place: Place) -> str:
     held = isinstance(place.sessions, tuple) and any(s.keeps and (s.open or 0) > 60 for s in place.sessions)
-    return ". First see 23: a session keeps VACUUM from removing them" if held or place.holders else ""
+    return ". First see 23: a session keeps VACUUM from removing them" if held or holding(place) else ""
 
 
 def _rebuilds(table: Table, dead: int) -> tuple[str, ...]:

@@ -30,7 +30,8 @@ def missing(table: Table, place: Place) -> Iterator[Check]:
         if zeros and (by_cosine or not table.info.indexes):
             yield _zeros(table, column, on, value, told)
         elif nulls > _FEW_NULLS * looked.rows:
-            yield _nulls(table, on, value, f"{nulls / looked.rows:.0%} {told} have no vector: no search finds them")
+            told = f"{nulls / looked.rows:.0%} {told} have no vector: no search finds them"
+            yield _nulls(table, column, on, value, told)
         else:
             yield Check(16, on, "green", value, told)
 
@@ -40,17 +41,22 @@ def _zeros(table: Table, column: VectorColumn, on: str, value: str, told: str) -
     prefix = f"{quote_ident(table.info.extension_schema)}." if table.info.extension_schema else ""
     norm = "vector_norm" if column.type == "vector" else "l2_norm"
     where = f"WHERE {prefix}{norm}({vector}) = 0"
-    texts = (f"UPDATE {name} SET {vector} = NULL {where}",) if column.nullable else (f"DELETE FROM {name} {where}",)
+    texts: tuple[str, ...] = (
+        (f"UPDATE {name} SET {vector} = NULL {where}",) if column.nullable else (f"DELETE FROM {name} {where}",)
+    )
+    way = "as NULL, %vembed gives them vectors" if column.nullable else "embed them anew"
+    if table.is_made(column.name):
+        texts, way = (), "it is made from others: mend what it is made from"
     reason = (
         f"{told}: by cosine a vector of zeros is near to nothing, no index has it, and its distance is NaN. Failed"
-        f" embeddings often are such; {'as NULL, %vembed gives them vectors' if column.nullable else 'embed them anew'}"
+        f" embeddings often are such; {way}"
     )
     return Check(16, on, "amber", value, reason, texts, "" if column.nullable else DECISION)
 
 
-def _nulls(table: Table, on: str, value: str, reason: str) -> Check:
+def _nulls(table: Table, column: VectorColumn, on: str, value: str, reason: str) -> Check:
     text = table.info.text_column
-    if text is None:
+    if text is None or table.is_made(column.name):
         return Check(16, on, "amber", value, reason)
     line = typed("%vembed {} --text {}", "pv.embed_table(pv.current(), {}, text=[{}])", table.label, text)
     return Check(16, on, "amber", value, f"{reason}. %vembed gives them vectors", (line,), TYPED)
@@ -76,7 +82,8 @@ def lengths(table: Table, place: Place) -> Iterator[Check]:
             f"the lengths {told}: by inner product the long ones come first whatever the query, and the index misses"
             " others. An index by cosine, and <=> in the queries, or vectors of length 1 (l2_normalize)"
         )
-        spec = wanted(table, column, metric="cosine")
+        has_one = any(i.metric == "cosine" and i.where is None for i in table.ours(column.name))
+        spec = None if has_one else wanted(table, column, metric="cosine")
         made = (statement(table, spec),) if spec else ()
         gone = tuple(dropped(table, table.info.schema, index.name) for index in mine)
         yield Check(17, on, "amber", value, reason, (*made, *gone), DECISION)

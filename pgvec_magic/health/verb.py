@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from .. import catalog
-from ..build.holders import of_relations
+from ..build.holders import Holder, of_relations
 from ..catalog import TableInfo
 from ..db import Database
 from ..errors import UsageError
@@ -68,17 +68,21 @@ def health(db: Database, table: str | None = None) -> Health:
     checks = [replace(check, table=each.label) for each in found for look in _OF_TABLES for check in look(each, place)]
     checks += [check for look in _OF_SERVERS for check in look(place)]
     checks += [*server.version(place, found), *statements.slow(place, found)]
-    about = table if table is not None else f"{len(found)} tables and {db.name}"
+    about = table if table is not None else f"{_counted(found)} and {db.name}"
     return Health(about, ordered(checks), time.perf_counter() - started, locked or _notes(found))
 
 
 def _locked(reader: Reader, table: str | None) -> tuple[str, ...]:
     """Tell why no table can be looked at: somebody's lock, behind which even a question for sizes would wait."""
     found = reader.rows(sql.LOCKED, {"name": table})
-    return tuple(
-        f"{name} is locked by {' and '.join(map(str, of_relations(reader.db, [oid])))}: tables were left out"
-        for oid, name in found
-    )
+    return tuple(_held(name, of_relations(reader.db, oids), granted) for name, oids, granted in found)
+
+
+def _held(name: str, holders: Sequence[Holder], granted: bool) -> str:
+    who = " and ".join(map(str, holders)) or "a prepared transaction: see 23"
+    if granted:
+        return f"{name} is locked by {who}: tables were left out"
+    return f"somebody waits to lock {name}, and others behind, until it is let go by {who}: tables were left out"
 
 
 def _one(db: Database, name: str) -> TableInfo:
@@ -93,6 +97,10 @@ def _one(db: Database, name: str) -> TableInfo:
 
 def _all(db: Database) -> list[TableInfo]:
     return [info for info in catalog.tables(db) if info.kind in _WITH_ROWS]
+
+
+def _counted(found: Sequence[Table]) -> str:
+    return "1 table" if len(found) == 1 else f"{len(found):,} tables"
 
 
 def _notes(found: Sequence[Table]) -> tuple[str, ...]:

@@ -347,6 +347,8 @@ def test_rows_that_go_are_told(docs: Database) -> None:
 def test_an_empty_table_and_one_of_five_rows_want_none(db: Database) -> None:
     fill(db, 0)
     assert advise(db, "docs").recommended.title == "no index"
+    with pytest.raises(UsageError, match="docs has no vectors yet"):
+        advise(db, "docs").figure()
     db.run(Query("DROP TABLE docs"))
     fill(db, 5)
     advice = advise(db, "docs")
@@ -373,8 +375,13 @@ def test_a_table_without_advice_says_why(docs: Database) -> None:
             advise(docs, table)
     assert advise(docs, "two", "b").dimensions == 4
     assert "--column b" in advise(docs, "two", "b").suggestions[-1].line
-    with pytest.raises(UsageError, match="k = 0"):
-        advise(docs, "docs", k=0)
+    for options, said in (
+        ({"k": 0}, "k = 0: it is"),
+        ({"k": 1.5}, "k = 1.5: it is"),
+        ({"sample": "x"}, "sample = 'x'"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            advise(docs, "docs", **options)  # type: ignore[arg-type]
 
 
 def test_a_partitioned_table_and_odd_names(db: Database) -> None:
@@ -391,6 +398,7 @@ def test_a_partitioned_table_and_odd_names(db: Database) -> None:
     (graph,) = [each for each in advice if each.title == "HNSW"]
     assert graph.seconds is not None
     assert graph.line == ""  # the column's name has a quote
+    assert any('%vindex compare "My Shop.a % b"' in note for note in advice.notes)
     db.run(Query(graph.sql.replace("%", "%%")))
     assert [each.exists for each in advise(db, "My Shop.a % b") if each.title == "HNSW"] == [True]
 
@@ -415,6 +423,22 @@ def test_a_line_has_names_with_spaces_in_quotes(ip: InteractiveShell, db: Databa
                 ip.run(each.line).sql.replace("\n", " ").endswith(each.sql.partition(" USING ")[2].replace("\n", " "))
             )
     assert all(each.seconds for each in advise(db, "my docs", "the vector") if each.spec)
+
+
+@pytest.mark.parametrize("name", ["--docs", ":docs", "docs?", "docs;"])
+def test_a_line_has_names_in_quotes_that_would_mean_something_else(
+    ip: InteractiveShell, db: Database, name: str
+) -> None:
+    db.run(Query(f"CREATE TABLE \"{name}\" AS SELECT '[1,2,3]'::vector(3) AS embedding"))
+    ip.run("%load_ext pgvec_magic")
+    (graph,) = [each for each in advise(db, name, sample=0) if each.title == "HNSW"]
+    assert f'%vindex build "{name}" makes one' in repr(ip.run(f'%vindex list "{name}"'))
+    assert ip.run(graph.line).table == name
+
+
+def test_one_list_is_told_to_be_none(docs: Database) -> None:
+    (lists,) = [each for each in suggestions(replace(facts(docs), rows=1_500), 1.0, 10) if each.title == "IVFFlat"]
+    assert "one list for 1,500 rows, all of which each search reads" in lists.why
 
 
 def test_a_role_without_rights_gets_advice_and_a_word(docs: Database, dsn: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -135,7 +136,15 @@ def test_what_to_take_is_the_fastest_that_finds_enough() -> None:
     poor = outcome("IVFFlat", 1.0, point(8, 0.7, 0.0001, "probes"))
     assert "IVFFlat does not reach 0.95" in compared(graph, poor).verdict
     assert compared(poor).verdict == "none reaches recall 0.95; IVFFlat comes nearest: 0.700 with probes = 8"
-    assert compared(graph, lists, exact=0.002).verdict.startswith("take none: an exact search takes 2.00 ms")
+    assert compared(graph, lists, exact=0.002).verdict.startswith(
+        "take none: an exact search takes 2.00 ms on these rows, HNSW 2.00 ms with ef_search = 40; IVFFlat"
+    )
+
+
+def test_a_copy_of_all_rows_asks_for_no_larger_one() -> None:
+    graph = outcome("HNSW", 9.0, point(40, 0.96, 0.002))
+    assert "--sample" in repr(replace(compared(graph), of=2_000))
+    assert "--sample" not in repr(replace(compared(graph), of=940))  # 900, and 40 that are asked about
 
 
 @pytest.mark.parametrize(
@@ -195,9 +204,21 @@ def test_the_magic_shows_it_and_an_interrupt_leaves_nothing(
 def test_too_few_rows_are_not_compared(db: Database) -> None:
     for rows in (0, 5, 200):
         fill(db, rows)
-        with pytest.raises(UsageError, match=f"docs has {rows} vectors, of which indexes cannot be told apart"):
+        with pytest.raises(UsageError, match=f"docs has {rows} vectors: of so few indexes cannot be told apart"):
             trial(db, "docs")
         db.run(Query("DROP TABLE docs"))
+    fill(db, 700)
+    with pytest.raises(UsageError, match="of a sample of 100 rows indexes cannot be told apart\n--sample 300"):
+        trial(db, "docs", sample=100)
+    db.run(Query("UPDATE docs SET embedding = array_fill(0, ARRAY[16])::vector WHERE id > 50"))
+    with pytest.raises(UsageError, match="docs has 700 vectors, 50 of them not zero: of so few"):
+        trial(db, "docs")
+
+
+def test_a_column_of_vectors_may_be_called_id(db: Database) -> None:
+    db.run(Query("CREATE TABLE docs (id bit(64))"))
+    db.run(Query("INSERT INTO docs SELECT (i * 2654435761 * 40503)::bit(64) FROM generate_series(1, 700) AS i"))
+    assert [each.name for each in trial(db, "docs", sample=400, queries=10).outcomes] == ["HNSW"]
 
 
 def test_a_table_that_cannot_be_compared_says_why(docs: Database, dsn: str) -> None:
@@ -206,8 +227,9 @@ def test_a_table_that_cannot_be_compared_says_why(docs: Database, dsn: str) -> N
     for table, said in (("seen", "is a view"), ("loose", "has no dimensions"), ("nothing", "no table")):
         with pytest.raises(UsageError, match=said):
             trial(docs, table)
-    with pytest.raises(UsageError, match="sample = 0"):
-        trial(docs, "docs", sample=0)
+    for options, said in (({"sample": 0}, "sample = 0: it is"), ({"k": 1.5}, "k = 1.5: it is")):
+        with pytest.raises(UsageError, match=said):
+            trial(docs, "docs", **options)  # type: ignore[arg-type]
     reading = connect(dsn, name="reader", readonly=True)
     with contextlib.closing(reading) as reader, pytest.raises(UsageError, match="read-only"):
         trial(reader, "docs")

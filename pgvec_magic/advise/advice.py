@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import render
+from ..errors import UsageError
 from .steps import staircase
 
 if TYPE_CHECKING:
@@ -62,7 +63,12 @@ class Advice:
         return next(each for each in self.suggestions if each.recommended)
 
     def figure(self) -> go.Figure:
-        """Draw the size of an HNSW index by the dimensions of its vectors, with the steps and this table's place."""
+        """Draw the size of an HNSW index by the dimensions of its vectors, with the steps and this table's place.
+
+        UsageError for a table without a vector.
+        """
+        if not self.rows:
+            raise UsageError(f"{self.table} has no vectors yet, so an index of it has no size to draw")
         return staircase(self.table, self.type, round(self.non_zero or self.dimensions), self.rows)
 
     def __iter__(self) -> Iterator[Suggestion]:

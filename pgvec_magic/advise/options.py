@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from .. import metric as metrics
+from ..cell import quoted
 from ..errors import UsageError
 from ..index import IndexSpec, build_memory, index_bytes, usual_lists
 from ..render import bytes_text
@@ -119,6 +120,8 @@ def _lists(facts: Facts, base: IndexSpec) -> Iterator[Suggestion]:
     except UsageError:  # a distance or a type that it has no operator class for
         return
     why = f"built fastest; its {spec.lists:,} lists are those of today's rows: for data that seldom changes"
+    if lists == 1:
+        why = f"one list for {facts.rows:,} rows, all of which each search reads: for more rows than these"
     yield _sized("IVFFlat" if form == "vector" else "IVFFlat on halfvec", f"{_fits(facts, spec)}; {why}", spec, facts)
 
 
@@ -212,19 +215,15 @@ def _place(facts: Facts, spec: IndexSpec) -> str:
 
 
 def line(spec: IndexSpec, facts: Facts) -> str:
-    """Return the line of ``%vindex`` that builds it; nothing where a name or value has a ``"``, which no line takes."""
-    words = [f"%vindex build {_word(facts.table.label)}"]
+    """Return the line of ``%vindex`` that builds it; nothing where a name or value has what no line takes."""
+    words = [f"%vindex build {quoted(facts.table.label)}"]
     if len(facts.table.vectors) + len(facts.table.bits) > 1:
-        words.append(f"--column {_word(spec.column)}")
+        words.append(f"--column {quoted(spec.column)}")
     words += [f"--as {spec.form}"] if spec.form != "vector" else []
     words += [f"--keep {spec.kept}"] if spec.kept else []
     words += [f"--method ivfflat --lists {spec.lists}"] if spec.method == "ivfflat" else []
     told = {made.metric for made, _ in facts.made if made.column == spec.column} or {metrics.usual(spec.type)}
     words += [f"--metric {spec.metric}"] if spec.form != "binary" and told != {spec.metric} else []
-    words += [f"--where {_word(spec.where)}"] if spec.where else []
-    is_written = not any('"' in text for text in (facts.table.label, spec.column, spec.where or ""))
+    words += [f"--where {quoted(spec.where)}"] if spec.where else []
+    is_written = not {'"', "\n"} & set(facts.table.label + spec.column + (spec.where or ""))
     return " ".join(words) if is_written else ""
-
-
-def _word(text: str) -> str:
-    return f'"{text}"' if " " in text else text

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from .. import metric as metrics
+from ..cell import quoted
 from ..db import Database
 from ..errors import UsageError
 from .advice import Advice, Suggestion
@@ -26,8 +27,9 @@ def advise(
     One exact search for ``k`` rows is timed, and of each kind of index a build of ``sample`` rows in a transaction that
     is rolled back; with 0 none is. Raises UsageError for a table without vectors, or whose vectors have no dimensions.
     """
-    if k < 1 or sample < 0:
-        raise UsageError(f"k = {k}, sample = {sample}: they are whole numbers of 1, and of 0 or more")
+    for name, value, least in (("k", k, 1), ("sample", sample, 0)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise UsageError(f"{name} = {value!r}: it is a whole number of {least} or more")
     facts = read(db, table, column, metric)
     found = suggestions(facts, exact_seconds(db, facts, k), k)
     timed, notes = _timed(db, facts, found, sample)
@@ -55,7 +57,8 @@ def _timed(db: Database, facts: Facts, found: list[Suggestion], sample: int) -> 
         return found, [said]
     known = dict(zip(specs, took, strict=True))
     timed = [dataclasses.replace(each, seconds=known.get(each.spec)) if each.spec else each for each in found]
-    measured = f"recall is known once it is measured: %vindex compare {facts.table.label}"
+    label = facts.table.label
+    measured = "recall is known once it is measured" + f": %vindex compare {quoted(label)}" * ('"' not in label)
     return timed, [f"build times are those of one process, from {said}; {measured}"]
 
 

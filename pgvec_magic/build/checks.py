@@ -69,7 +69,8 @@ def check_rights(db: Database, info: TableInfo, facts: Facts, spec: IndexSpec, c
     if spec.method == "ivfflat" and facts.rows < spec.lists:
         hint = "load the rows first: the lists are found among them, once"
         if facts.rows:
-            hint += f"; or take {usual_lists(facts.rows)} lists"
+            lists = usual_lists(facts.rows)
+            hint += f"; or take {lists} list{'s' * (lists != 1)}"
         raise UsageError(f"{info.label} has {facts.rows:,} vectors, fewer than {spec.lists:,} lists", hint)
 
 

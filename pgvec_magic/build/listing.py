@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .. import catalog, render
 from ..catalog import VectorIndex
+from ..cell import quoted
 from ..db import Database
 from ..query import Query
 from .progress import HIDDEN
@@ -62,7 +63,7 @@ class Indexes:
         notes = [
             f"{i.name} is INVALID: every write keeps it up to date, no search uses it" for i in self if not i.valid
         ]
-        notes += [] if rows else [f"no vector index: %vindex build {self.table} makes one"]
+        notes += [] if rows else [f"no vector index: %vindex build {quoted(self.table)} makes one"]
         return render.Grid(columns, rows, caption=(f"vector indexes of {self.table}",), notes=(*self.notes, *notes))
 
 

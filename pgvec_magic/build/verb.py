@@ -6,6 +6,7 @@ import dataclasses
 
 from .. import catalog
 from ..catalog import TableInfo, VectorIndex
+from ..cell import quoted
 from ..db import Database
 from ..errors import UsageError
 from ..index import IndexSpec, read_spec
@@ -78,7 +79,7 @@ def find(info: TableInfo, name: str | None) -> VectorIndex:
         return found[0]
     names = ", ".join(index.name for index in info.indexes)
     if not names:
-        raise UsageError(f"{info.label} has no vector index", f"%vindex build {info.label} makes one")
+        raise UsageError(f"{info.label} has no vector index", f"%vindex build {quoted(info.label)} makes one")
     told = f"{info.label} has several vector indexes" if name is None else f"{info.label} has no vector index {name!r}"
     raise UsageError(told, f"name one with --name: {names}")
 

@@ -1,6 +1,7 @@
 """A magic's line and body -> a request; the only place that knows how the magics are written. Pure."""
 
 from .guide import Completion, complete, usage
+from .line import quoted
 from .parse import (
     parse_connect,
     parse_embed,
@@ -53,5 +54,6 @@ __all__ = [
     "parse_search",
     "parse_sql",
     "parse_tables",
+    "quoted",
     "usage",
 ]

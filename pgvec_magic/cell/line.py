@@ -20,6 +20,8 @@ _OPTION = re.compile(r"(--?[^\W\d_][^\s=]*)(=?)")
 _SHORT_NUMBER = re.compile(r"(-[a-z])()(?=[0-9]+(?:\s|$))")  # -k5
 _PIECE = re.compile(r'"([^"]*)"(?=\s|$)|([^\s"]\S*)')
 _SPACE = re.compile(r"\s*")
+# What a word is not when it stands bare: an option, a variable, several words, a call for help, a silenced line.
+_NOT_BARE = re.compile(r"^[-:]|[\s;?]")
 _END = re.compile(r"--(?=\s|$)")
 _END_OF_OPTIONS = Option("--", "", "", "the text begins here")
 
@@ -45,6 +47,11 @@ class _Part:
     value: object
     start: int
     end: int
+
+
+def quoted(word: str) -> str:
+    """Return a word as a line takes it; one with a ``"`` no line takes."""
+    return f'"{word}"' if _NOT_BARE.search(word) else word
 
 
 def read(magic: Magic, line: str, namespace: Mapping[str, object]) -> Line:

@@ -20,7 +20,7 @@ from ..sqltext import quote_ident
 
 # A temporary table is dropped by the server when its connection ends: by an interrupt, or with the kernel.
 NAME, _DRAWN = "pgvec_trial", "pgvec_trial_drawn"
-INDEX = "pgvec_trial_idx"
+INDEX, _KEY = "pgvec_trial_idx", "pgvec_trial_key"
 _NOT_HERE = ("25006", "42501")
 # The planner would rather read so few rows all; temporary tables have no place in shared_buffers.
 _SESSION = ("SET enable_seqscan = off", "SET temp_buffers = '{buffers}MB'")
@@ -59,13 +59,15 @@ class Copy:
             known += f" AND ({column} {self._operator('<=>')} {column}) < 2"  # NaN is above all numbers
         drawn = f"SELECT {column} FROM {self.info.sql_name.replace('%', '%%')} WHERE {known}"
         wanted = f"{drawn} ORDER BY random() LIMIT {rows + queries}"
-        made = f"CREATE TEMPORARY TABLE {_DRAWN} AS SELECT row_number() OVER () AS id, * FROM (\n{wanted}\n) AS drawn"
+        made = (
+            f"CREATE TEMPORARY TABLE {_DRAWN} AS SELECT row_number() OVER () AS {_KEY}, * FROM (\n{wanted}\n) AS drawn"
+        )
         buffers = max(8, min(256, 2 * (rows + queries) * 4 * (self.column.dimensions or 1) // _MIB))
         try:
             for setting in _SESSION:
                 self.db.run(Query(setting.format(buffers=buffers)))
             self.db.run(Query(made))
-            self.db.run(Query(f"CREATE TEMPORARY TABLE {NAME} (LIKE {_DRAWN}, PRIMARY KEY (id))"))
+            self.db.run(Query(f"CREATE TEMPORARY TABLE {NAME} (LIKE {_DRAWN}, PRIMARY KEY ({_KEY}))"))
         except QueryError as error:
             if error.sqlstate not in _NOT_HERE:
                 raise
@@ -74,13 +76,13 @@ class Copy:
             raise UsageError(f"no copy can be made here: {error.message.partition(chr(10))[0]}", hint) from None
         ((count,),) = self.db.run(Query(f"SELECT count(*) FROM {_DRAWN}", reads=True)).rows
         asked = min(queries, count // 3)
-        last = f"SELECT {column} FROM {_DRAWN} WHERE id > {count - asked} ORDER BY id"
+        last = f"SELECT {column} FROM {_DRAWN} WHERE {_KEY} > {count - asked} ORDER BY {_KEY}"
         vectors = self.db.run(Query(last, reads=True)).rows
         return count - asked, [given_vector(vector, self.column) for (vector,) in vectors]
 
     def fill(self, first: int, last: int) -> float:
         """Have the rows from ``first`` to ``last`` in the copy, and return the seconds that takes."""
-        took = self.db.run(Query(f"INSERT INTO {NAME} SELECT * FROM {_DRAWN} WHERE id BETWEEN {first} AND {last}"))
+        took = self.db.run(Query(f"INSERT INTO {NAME} SELECT * FROM {_DRAWN} WHERE {_KEY} BETWEEN {first} AND {last}"))
         self.db.run(Query(f"ANALYZE {NAME}"))
         return took.seconds
 

@@ -89,7 +89,8 @@ class Trial:
         said = f"take {best.name}: recall {lowest.recall:.3f} in {1000 * lowest.p50:.2f} ms with {lowest.name}"
         said += f" (an exact search takes {1000 * self.exact:.2f} ms)"
         if lowest.p50 * _SAME >= self.exact:
-            said = f"take none: an exact search takes {1000 * self.exact:.2f} ms on these rows, and {best.name} no less"
+            said = f"take none: an exact search takes {1000 * self.exact:.2f} ms on these rows"
+            said += f", {best.name} {1000 * lowest.p50:.2f} ms with {lowest.name}"
         others = [each for each in self.outcomes if each is not best]
         return "; ".join([said, *(self._beside(each, best) for each in others)])
 
@@ -159,7 +160,7 @@ class Trial:
             f"built of {self._built_of:,} rows by one process; then the other {self.rows - self._built_of:,} came"
             f" ({_GROWN}), then REINDEX (rebuilt)"
         )
-        if self.rows < self.of:
+        if self.rows + self.queries < self.of:
             yield (
                 f"with all {self.of:,} rows builds and searches take longer, not each kind by as much, and recall may"
                 " be lower: a larger --sample tells more"

@@ -46,16 +46,16 @@ def trial(
     the rest, measured, rebuilt, measured. Raises UsageError for too few rows, and without the rights for a copy.
     """
     started = time.perf_counter()
-    if min(k, sample, queries) < 1:
-        raise UsageError(f"k = {k}, sample = {sample}, queries = {queries}: they are whole numbers of 1 or more")
+    for name, value in (("k", k), ("sample", sample), ("queries", queries)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise UsageError(f"{name} = {value!r}: it is a whole number of 1 or more")
     facts = read(db, table, column, metric)
     with Copy(db, facts.table, facts.column) as copy:
         told = progress or (lambda _: None)
         told("drawing rows")
         rows, vectors = copy.draw(sample, queries, with_direction=facts.metric == "cosine")
         if rows < _LEAST:
-            told_of = f"{facts.table.label} has {facts.rows:,} vectors, of which indexes cannot be told apart"
-            raise UsageError(told_of, f"an exact search reads so few in no time; ask again from {2 * _LEAST:,} on")
+            raise _too_few(facts, rows + len(vectors), sample)
         run = _Run(copy, facts, vectors, rows, k, told)
         outcomes, left_out = run.all()
         if not outcomes:
@@ -74,6 +74,15 @@ def trial(
         time.perf_counter() - started,
         tuple(left_out),
     )
+
+
+def _too_few(facts: Facts, drawn: int, sample: int) -> UsageError:
+    """Say whether it is the sample or the table that has too few rows; zeros have no direction to compare."""
+    if sample < _LEAST <= facts.rows // 2:
+        return UsageError(f"of a sample of {sample:,} rows indexes cannot be told apart", f"--sample {_LEAST} or more")
+    which = "vectors" if drawn == facts.rows else f"vectors, {drawn:,} of them not zero"
+    told = f"{facts.table.label} has {facts.rows:,} {which}: of so few indexes cannot be told apart"
+    return UsageError(told, f"an exact search reads them in no time; ask again from {2 * _LEAST:,} on")
 
 
 @dataclass(frozen=True, slots=True)

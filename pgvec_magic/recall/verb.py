@@ -53,19 +53,14 @@ def recall(
     """
     started = time.perf_counter()
     check_target(target)
+    conditions = _several(where)
     search = Search(
-        table=table,
-        vector="each query's",
-        k=k,
-        column=column,
-        metric=metric,
-        where=(where,) if isinstance(where, str) else tuple(where or ()),
-        params=params or {},
+        table=table, vector="each query's", k=k, column=column, metric=metric, where=conditions, params=params or {}
     )
     given = {"hnsw": as_values("ef_search", ef_search), "ivfflat": as_values("probes", probes)}
     catalog.changed(db, table)  # what was read a moment ago may be out of date
     able, work = catalog.capabilities(db), _target(search, catalog.table(db, table))
-    indexes = chosen(work, _names(index), given)
+    indexes = chosen(work, _several(index), given)
     source = Source(db, work, search.where, search.params)
     asked = find_queries(Source(db, work, (), {}), queries)
     every, notes = _ways(db, search, work, able, indexes, given, asked)
@@ -75,6 +70,8 @@ def recall(
     points = measure(db, every, asked, truth, searched)
     usual = [way for way, _ in every if way.value == today(way.index, able, k)]
     chilled, why_not = measure_cold(db, usual, asked.vectors) if cold else ([], [])
+    said = [*asked.notes, *notes, *map(str, chilled), *why_not, *_filtered(search, truth)]
+    said += _drift(search, indexes, points)
     return RecallCurve(
         db=db,
         table=work.table,
@@ -90,14 +87,7 @@ def recall(
         target=target,
         seconds=time.perf_counter() - started,
         cold=tuple(chilled),
-        notes=(
-            *asked.notes,
-            *notes,
-            *map(str, chilled),
-            *why_not,
-            *_filtered(search, truth),
-            *_drift(search, indexes, points),
-        ),
+        notes=tuple(said),
     )
 
 
@@ -121,8 +111,8 @@ def _target(search: Search, table: TableInfo) -> Target:
     return find_target(search, table)
 
 
-def _names(index: str | Iterable[str] | None) -> tuple[str, ...]:
-    return (index,) if isinstance(index, str) else tuple(dict.fromkeys(index or ()))
+def _several(given: str | Iterable[str] | None) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(dict.fromkeys(given or ()))
 
 
 def _ways(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+import psycopg2
 import pytest
 from psycopg2.extensions import connection
 
@@ -433,3 +434,20 @@ def test_five_hundred_tables_are_read_quickly(raw: connection, db: Database) -> 
     print(f"table {table * 1000:.1f} ms, 501 tables {tables * 1000:.0f} ms")
     assert table < 0.05  # 5 ms on a machine that does nothing else
     assert tables < 2.0
+
+
+def test_a_table_that_somebody_has_locked_is_named_with_who_has_it(db: Database, raw: connection, dsn: str) -> None:
+    raw.cursor().execute("CREATE TABLE docs (id int PRIMARY KEY, embedding vector(3))")
+    other = psycopg2.connect(dsn)
+    other.cursor().execute("LOCK TABLE docs IN ACCESS EXCLUSIVE MODE")
+    try:
+        for look in (lambda: catalog.table(db, "docs"), lambda: catalog.tables(db)):
+            with pytest.raises(
+                QueryError, match=f"docs is locked by process {other.info.backend_pid} of role"
+            ) as caught:
+                look()
+            stop = f"wait until it is let go, or stop it: SELECT pg_terminate_backend({other.info.backend_pid})"
+            assert caught.value.hint == stop
+    finally:
+        other.close()
+    assert catalog.table(db, "docs").vectors

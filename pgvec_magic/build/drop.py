@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import catalog, render
+from ..catalog.holders import LOCKED, of_relations
 from ..db import Database
 from ..errors import QueryError
 from ..query import Query
 from ..sqltext import quote_qualified
-from .holders import LOCKED, of_relations
 from .settings import shown
 from .verb import find
 

@@ -7,11 +7,11 @@ import weakref
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from ..catalog.holders import LOCKED, Holder, of_relations
 from ..db import Database
 from ..errors import PgvecError, QueryError
 from ..query import Query
 from ..sqltext import quote_qualified
-from .holders import LOCKED, Holder, of_relations
 
 # Whoever wants the table meanwhile waits behind the DROP, so it does not wait long itself.
 _PATIENCE_MS = 500

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from ..catalog.holders import AS_JSON, Holder, holders
 from ..db import Database
 from ..query import Query
-from .holders import AS_JSON, Holder, holders
 
 # A pooler may give the build another process than was asked before, so it is found by the name that it gave itself.
 _PROGRESS = f"""

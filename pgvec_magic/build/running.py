@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from .. import catalog, render
+from ..catalog.holders import LOCKED, of_relations
 from ..db import Database
 from ..errors import PgvecError, QueryError
 from ..index import IndexSpec
@@ -20,7 +21,6 @@ from ..query import Query
 from ..sqltext import quote_qualified
 from . import leftover
 from .facts import Facts
-from .holders import LOCKED, of_relations
 from .progress import Pace, Progress, look
 from .report import BuildReport
 from .settings import Settings

@@ -9,16 +9,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..db import Database, Rows
-from ..errors import UsageError, did_you_mean
+from ..errors import QueryError, UsageError, did_you_mean
 from ..query import Query
 from ..sqltext import bind, placeholders
 from . import sql
 from .assemble import table_info
+from .holders import LOCKED, locked
 from .table import TableInfo
 
 # Changes made through us are noticed at once, and so is anything that makes a statement fail; what others change
 # silently, such as a new index, is noticed after this many seconds.
 FRESH_SECONDS = 5.0
+# Behind the lock of somebody else nobody waits without a word.
+_PATIENCE_MS = "3000"
 # What is remembered of a connection and not read from the catalog.
 _KEPT = ("embedders", "searches", "filters")
 
@@ -55,7 +58,7 @@ def table(db: Database, name: str) -> TableInfo:
 
 def tables(db: Database) -> tuple[TableInfo, ...]:
     """Return every table and view with a vector column that this role may read, those on the search path first."""
-    rows = db.run(Query(sql.TABLES.format(which=sql.WITH_VECTORS), reads=True))
+    rows = _looked(db, Query(sql.TABLES.format(which=sql.WITH_VECTORS)))
     infos = (table_info(row, _told(db)) for row in _dicts(rows))
     return tuple(info for info in infos if info.vectors)
 
@@ -120,7 +123,7 @@ def _shape(info: TableInfo) -> TableInfo:
 def _read_table(db: Database, name: str) -> TableInfo:
     dots = [match.end() for match in re.finditer(r"\.", name)]
     params = {"name": name, "endings": [name, *(name[dot:] for dot in dots)]}
-    found = _dicts(db.run(Query(sql.TABLES.format(which=sql.BY_NAME), params, reads=True)))
+    found = _dicts(_looked(db, Query(sql.TABLES.format(which=sql.BY_NAME), params), name))
     if not found:
         known = [info.label for info in tables(db)]
         hint = did_you_mean(name, known) or "no table here has a vector column: %vload TABLE SOURCE makes one"
@@ -130,6 +133,14 @@ def _read_table(db: Database, name: str) -> TableInfo:
         return info
     widths = db.run(Query(sql.WIDTHS, {"schema": info.schema, "name": info.name}, reads=True))
     return table_info(found[0], _told(db), dict(widths.rows))
+
+
+def _looked(db: Database, query: Query, name: str | None = None) -> Rows:
+    """Run a look at tables, which asks for their sizes; QueryError with who has locked one for long."""
+    try:
+        return db.run(replace(query, settings=(("lock_timeout", _PATIENCE_MS),), reads=True))
+    except QueryError as error:
+        raise (locked(db, name, error) if error.sqlstate == LOCKED else error) from None
 
 
 def _read_capabilities(db: Database) -> Capabilities:

@@ -87,20 +87,6 @@ LEFT JOIN pg_catalog.pg_stat_all_indexes AS s ON s.indexrelid = x.oid
 LEFT JOIN pg_catalog.pg_statio_all_indexes AS io ON io.indexrelid = x.oid
 ORDER BY 1, x.relname"""
 
-# Tables with vectors that somebody has locked, or has asked to lock: behind either whoever so much as asks for their
-# size has to wait. A lock on an index is one on its table; those of prepared transactions have no process.
-LOCKED = """
-SELECT c.oid::regclass::text, array_agg(DISTINCT l.relation::bigint), bool_or(l.granted)
-FROM pg_catalog.pg_locks AS l
-LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = l.relation
-JOIN pg_catalog.pg_class AS c ON c.oid = coalesce(i.indrelid, l.relation)
-WHERE l.mode = 'AccessExclusiveLock' AND l.locktype = 'relation' AND l.pid IS DISTINCT FROM pg_backend_pid()
-  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-  AND (c.oid = to_regclass(%(name)s) OR EXISTS (
-    SELECT FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-    WHERE a.attrelid = c.oid AND t.typname IN ('vector', 'halfvec', 'sparsevec', 'bit')))
-GROUP BY c.oid ORDER BY 1"""
-
 # What the planner knows of columns by which tenants are told apart.
 VALUES = """
 SELECT asked.at::int AS at, s.attname::text AS column, s.n_distinct::float8 AS kinds,

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from .. import catalog
-from ..build.holders import Holder, of_relations
 from ..catalog import TableInfo
+from ..catalog.holders import LOCKED_TABLES, Holder, of_relations
 from ..db import Database
 from ..errors import UsageError
 from ..query import Query
-from . import guide, indexes, reading, server, sessions, sql, statements, upkeep, vectors
+from . import guide, indexes, reading, server, sessions, statements, upkeep, vectors
 from .check import Check
 from .facts import Place, Table
 from .reading import Reader
@@ -74,7 +74,7 @@ def health(db: Database, table: str | None = None) -> Health:
 
 def _locked(reader: Reader, table: str | None) -> tuple[str, ...]:
     """Tell why no table can be looked at: somebody's lock, behind which even a question for sizes would wait."""
-    found = reader.rows(sql.LOCKED, {"name": table})
+    found = reader.rows(LOCKED_TABLES, {"name": table})
     return tuple(_held(name, of_relations(reader.db, oids), granted) for name, oids, granted in found)
 
 

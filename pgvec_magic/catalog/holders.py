@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..db import Database
+from ..errors import QueryError
 from ..query import Query
 
 # SQLSTATE lock_not_available: lock_timeout is over.
@@ -21,6 +22,20 @@ WHERE h.pid <> pg_backend_pid() AND h.pid IN (
   SELECT l.pid FROM pg_catalog.pg_locks AS l
   WHERE l.granted AND l.relation = ANY(%(relations)s::oid[])
     AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))"""
+
+# Tables with vectors that somebody has locked, or has asked to lock: behind either whoever so much as asks for their
+# size has to wait. A lock on an index is one on its table; those of prepared transactions have no process.
+LOCKED_TABLES = """
+SELECT c.oid::regclass::text, array_agg(DISTINCT l.relation::bigint), bool_or(l.granted)
+FROM pg_catalog.pg_locks AS l
+LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = l.relation
+JOIN pg_catalog.pg_class AS c ON c.oid = coalesce(i.indrelid, l.relation)
+WHERE l.mode = 'AccessExclusiveLock' AND l.locktype = 'relation' AND l.pid IS DISTINCT FROM pg_backend_pid()
+  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+  AND (c.oid = to_regclass(%(name)s) OR EXISTS (
+    SELECT FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+    WHERE a.attrelid = c.oid AND t.typname IN ('vector', 'halfvec', 'sparsevec', 'bit')))
+GROUP BY c.oid ORDER BY 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +63,17 @@ def of_relations(db: Database, relations: Iterable[int]) -> tuple[Holder, ...]:
     """Return the sessions that hold a lock on tables or indexes, given by their oids."""
     rows = db.run(Query(_OF_RELATIONS, {"relations": list(relations)}, reads=True)).rows
     return holders(rows[0][0])
+
+
+def locked(db: Database, name: str | None, error: QueryError) -> QueryError:
+    """Return who holds the lock that a look at a table, or at all, has waited for in vain."""
+    found = db.run(Query(LOCKED_TABLES, {"name": name}, reads=True)).rows
+    held = [(table, of_relations(db, oids)) for table, oids, _ in found]
+    if not held:
+        return error
+    who = "; ".join(
+        f"{table} is locked by {' and '.join(map(str, by)) or 'a prepared transaction'}" for table, by in held
+    )
+    pids = [str(holder.pid) for _, by in held for holder in by]
+    stop = f", or stop it: SELECT pg_terminate_backend({pids[0]})" if pids else ""
+    return QueryError(who, f"wait until it is let go{stop}", sqlstate=LOCKED)

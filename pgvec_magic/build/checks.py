@@ -77,5 +77,5 @@ def check_rights(db: Database, info: TableInfo, facts: Facts, spec: IndexSpec, c
 def check_owner(facts: Facts, spec: IndexSpec) -> None:
     """UsageError unless this role acts for the table's owner."""
     if not facts.table.owned:
-        hint = f"connect as {facts.table.owner}, or have it granted: GRANT {facts.table.owner} TO …"
+        hint = f"connect as {facts.table.owner}, or as a member of it, or ask whoever may"
         raise UsageError(f"only its owner, {facts.table.owner}, may build indexes on {spec.table}", hint)

@@ -49,8 +49,8 @@ def test_where_passes_take_long_more_rows_are_searched_exactly(items: Database) 
     few, more = filtered(items, 1200), filtered(items, 2000)
     assert (kind(few), kind(more), learned(more)) == ("exact", "ann", WALK_COST)
 
-    took(few, 0.001, 1)
-    took(more, 0.9, 5)
+    took(few, 0.1, 5)
+    took(more, 90, 5)
     assert learned(more) == MOST_WALK_COST
     now = filtered(items, 2000)
     assert kind(now) == "exact"

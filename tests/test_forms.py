@@ -402,6 +402,32 @@ def test_a_whole_index_in_another_form_serves_where_a_partial_one_does_not(db: D
     assert "docs_one" not in said(other)
 
 
+def test_a_small_tenant_s_own_index_is_worth_more_than_looking_at_all_its_rows(db: Database, raw: connection) -> None:
+    with raw.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE docs AS SELECT i AS id, i % 20 AS tenant, repeat('x', 900) AS body,"
+            " ARRAY[sin(i), cos(i), sin(2.1 * i), 1]::vector(4) AS embedding FROM generate_series(1, 20000) AS i;"
+            "CREATE INDEX docs_one ON docs USING hnsw (embedding vector_l2_ops) WHERE tenant = 1;"
+            "CREATE INDEX docs_two ON docs USING hnsw (embedding vector_l2_ops) WHERE tenant = 2;"
+            "CREATE INDEX docs_all ON docs USING hnsw (embedding vector_l2_ops); ANALYZE docs"
+        )
+    asked = {"vector": [0.1, 0.2, 0.3, 1], "k": 10}
+    for tenant, index in ((1, "docs_one"), (2, "docs_two")):
+        own = search(db, "docs", **asked, where=f"tenant = {tenant}")
+        assert scanned(own) == {index}  # its 1,000 rows are all that it goes through: 100 deep are enough
+        assert own.settings["hnsw.ef_search"] == "100"
+        assert overlap(own, search(db, "docs", **asked, where=f"tenant = {tenant}", exact=True)) >= 0.9
+    other = search(db, "docs", **asked, where="tenant = 3")
+    assert scanned(other) == set(), "of the whole index 1 of 20 rows would be of use"
+    asks: list[str] = []
+    run = db.run
+    db.run = lambda query: asks.append(query.sql) or run(query)  # type: ignore[method-assign]
+    for _ in range(3):
+        search(db, "docs", **{**asked, "vector": [0.3, 0.2, 0.1, 1]}, where="tenant = 1")
+    planned = [sql for sql in asks if sql.startswith("EXPLAIN") and "ORDER BY" in sql]
+    assert planned == [], "what the planner said a moment ago is remembered"
+
+
 # --- columns, schemas, types -----------------------------------------------------------------------------------------
 
 

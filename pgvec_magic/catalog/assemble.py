@@ -109,6 +109,7 @@ def _vector_index(index: Mapping[str, Any], columns: list[dict[str, Any]]) -> Ve
         bytes=int(index["bytes"] or 0),
         definition=index["definition"],
         baseline=read_baseline(index["comment"]),
+        rows=index["rows"],
         form=key.form if key else "vector",
         dimensions=key.dimensions if key else None,
     )

@@ -116,7 +116,7 @@ def _told(db: Database) -> dict[tuple[str, str, str], str]:
 def _shape(info: TableInfo) -> TableInfo:
     """A table without what changes as rows come and go."""
     columns = tuple(replace(column, avg_width=0) for column in info.columns)
-    indexes = tuple(replace(index, bytes=0) for index in info.indexes)
+    indexes = tuple(replace(index, bytes=0, rows=None) for index in info.indexes)
     return replace(info, rows=None, bytes=0, columns=columns, indexes=indexes)
 
 

@@ -54,6 +54,7 @@ SELECT n.nspname AS schema, c.relname AS name, c.relkind AS kind,
       'bytes', CASE x.relkind WHEN 'I' THEN (
           SELECT sum(pg_relation_size(t.relid)) FROM pg_partition_tree(x.oid) AS t WHERE t.isleaf
         ) ELSE pg_relation_size(x.oid) END,
+      'rows', CASE WHEN x.relkind = 'i' AND x.reltuples > 0 THEN x.reltuples::bigint END,
       'definition', pg_get_indexdef(i.indexrelid), 'comment', obj_description(i.indexrelid, 'pg_class')
     ) ORDER BY x.relname)
    FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid JOIN pg_am AS m ON m.oid = x.relam

@@ -43,7 +43,8 @@ class VectorIndex:
 
     ``column`` is what it stands on, None for an expression that is not known; ``form`` how the vectors stand in it, as
     they are or by an expression that gives ``dimensions`` of them. ``where`` is the condition of a partial index,
-    ``baseline`` what is stored of its recall, with a setting that searches then use.
+    ``baseline`` what is stored of its recall, with a setting that searches then use, ``rows`` how many it has, where
+    that is known.
     """
 
     name: str
@@ -56,6 +57,7 @@ class VectorIndex:
     bytes: int = 0
     definition: str = ""
     baseline: Baseline | None = None
+    rows: int | None = None
     form: str = "vector"
     dimensions: int | None = None
 

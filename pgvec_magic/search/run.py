@@ -7,10 +7,11 @@ from dataclasses import fields, replace
 from typing import Any
 
 from .. import catalog
+from ..catalog import VectorIndex
 from ..db import Database, Rows
 from ..errors import QueryError, UsageError, did_you_mean
 from ..query import Query, Scan, Search, build, choose_scan, keyword
-from ..query.target import Target, find_target
+from ..query.target import Target, find_target, is_whole
 from . import costs, reorder, rerank
 from .notes import notes
 from .result import Found, Result
@@ -140,11 +141,18 @@ def _scan(db: Database, search: Search, target: Target, able: catalog.Capabiliti
         able.vector or (),
         able.in_force,
         matching,
-        rows=target.table.rows,
+        rows=_rows(target, index),
         others=[other for other in others if other is not None],
         guarded=guarded,
         walk_cost=costs.walk_cost(db, target),
     )
+
+
+def _rows(target: Target, index: VectorIndex | None) -> int | None:
+    """How many rows a scan of the index goes through: of a partial one, as many as it has."""
+    if index is None or index.rows is None or is_whole(index, target.need_vectors().column):
+        return target.table.rows
+    return index.rows
 
 
 def _run(db: Database, found: Found, vector: object) -> Result:

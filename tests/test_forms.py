@@ -55,15 +55,16 @@ QUERIES = POINTS[50:80] + np.float32(0.05)
 
 @pytest.fixture(scope="module")
 def filled(module_dsn: str) -> str:
-    # Rows so long that the planner does not rather read all.
+    # Rows so long that the planner does not rather read all, also when autovacuum has come by; and it does not.
     lines = "".join(
-        f"{i}\t{i % 5}\tword{i % 7} {'x' * 700}\t" + (f"[{','.join(map(str, v))}]\n" if i >= NULLS else "\\N\n")
+        f"{i}\t{i % 5}\tword{i % 7} {'x' * 950}\t" + (f"[{','.join(map(str, v))}]\n" if i >= NULLS else "\\N\n")
         for i, v in enumerate(POINTS.tolist())
     )
     with contextlib.closing(psycopg2.connect(module_dsn)) as made, made, made.cursor() as cursor:
         for table in (*FORMS, "every", "partly"):
             cursor.execute(
                 f"CREATE TABLE {table} (id int PRIMARY KEY, tenant int, body text, embedding vector({DIMENSIONS}))"
+                " WITH (autovacuum_enabled = off)"
             )
             cursor.copy_expert(f"COPY {table} FROM STDIN", io.StringIO(lines))
         for index in INDEXES:

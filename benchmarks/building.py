@@ -11,7 +11,7 @@ import numpy as np
 
 from pgvec_magic.build import build
 from pgvec_magic.db import Copy, Database
-from pgvec_magic.index import IndexSpec, fitting_rows, index_bytes
+from pgvec_magic.index import IndexSpec, index_bytes
 from pgvec_magic.query import Query
 
 from .place import database
@@ -38,9 +38,10 @@ SIZES: tuple[dict[str, Any], ...] = (
     {"dimensions": 300, "method": "ivfflat", "lists": 40, "form": "halfvec"},
     {"dimensions": 2000, "method": "ivfflat", "lists": 20, "type": "bit", "metric": "hamming"},
 )
-SPILLS = ((0, 8 << 20), (0, 12 << 20), (1, 12 << 20))  # workers, bytes of maintenance_work_mem
+# Workers, bytes of maintenance_work_mem, of which Postgres wants 32 MB for each process, and dimensions.
+SPILLS = ((0, 8 << 20, 64), (0, 12 << 20, 64), (1, 64 << 20, 1000))
 LARGE_ROWS, LARGE_DIMENSIONS = 20_000, 1000
-WATCHED_ROUNDS = 3
+WATCHED_ROUNDS = 8
 
 
 def figures() -> list[tuple[str, str, str]]:
@@ -91,12 +92,15 @@ def _predicted(db: Database) -> Iterator[tuple[str, str, str]]:
 
 def _spilling(db: Database) -> Iterator[tuple[str, str, str]]:
     """After how many rows the graph leaves its memory."""
-    for workers, memory in SPILLS:
-        _fill(db, "docs", ROWS, 64, options="WITH (parallel_workers = 1)")
-        made = IndexSpec(table="docs", column="embedding", dimensions=64, metric="l2", ef_construction=32)
-        real = build(db, made, memory=memory, workers=workers).wait().spilled_after
-        assert real is not None, "so little memory does not hold it"
-        expected = fitting_rows(made, memory, workers=workers)
+    for workers, memory, dimensions in SPILLS:
+        _fill(db, "docs", ROWS, dimensions)
+        made = IndexSpec(table="docs", column="embedding", dimensions=dimensions, metric="l2", ef_construction=40)
+        running = build(db, made, memory=memory, workers=workers)
+        expected, report = running.job.settings.spills_after, running.wait()
+        assert report.workers == workers, "it was built by as many processes as asked for"
+        assert expected is not None, "so little memory does not hold it"
+        assert report.spilled_after is not None, "so little memory does not hold it"
+        real = report.spilled_after
         yield (
             f"predicted against real spill point, {f'{workers} worker' if workers else 'serial'}, {memory >> 20} MB",
             f"{expected:,} against {real:,} rows ({abs(expected / real - 1):.2%})",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import statistics
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -41,7 +42,7 @@ SIZES: tuple[dict[str, Any], ...] = (
 # Workers, bytes of maintenance_work_mem, of which Postgres wants 32 MB for each process, and dimensions.
 SPILLS = ((0, 8 << 20, 64), (0, 12 << 20, 64), (1, 64 << 20, 1000))
 LARGE_ROWS, LARGE_DIMENSIONS = 20_000, 1000
-WATCHED_ROUNDS = 8
+WATCHED_ROUNDS = 12
 
 
 def figures() -> list[tuple[str, str, str]]:
@@ -128,7 +129,7 @@ def _faster(db: Database) -> tuple[str, str, str]:
 
 
 def _watched(db: Database) -> tuple[str, str, str]:
-    """The best of some rounds of the same build, watched and not, in turn."""
+    """The medians of the same build, watched and not, in turn: one differs from the next by 5 %."""
     _fill(db, "docs", ROWS, 64)
     made = IndexSpec(table="docs", column="embedding", dimensions=64, metric="l2")
     seconds: dict[bool, list[float]] = {True: [], False: []}
@@ -140,10 +141,10 @@ def _watched(db: Database) -> tuple[str, str, str]:
             report = running.wait()
             seconds[watched].append(report.seconds)
             db.run(Query(f"DROP INDEX {report.index}"))
-    best = {watched: min(times) for watched, times in seconds.items()}
+    usual = {watched: statistics.median(times) for watched, times in seconds.items()}
     return (
         f"watching a build of {ROWS:,} × 64",
-        f"{best[True] / best[False] - 1:+.1%} ({best[True]:.2f} s watched, {best[False]:.2f} s unwatched)",
+        f"{usual[True] / usual[False] - 1:+.1%} ({usual[True]:.2f} s watched, {usual[False]:.2f} s unwatched)",
         "≤ 2 % longer",
     )
 

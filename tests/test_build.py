@@ -100,7 +100,7 @@ def test_it_is_followed_to_its_end_and_its_report(docs: Database, made: IndexSpe
     assert report.memory >= report.predicted_memory
     assert report.analyzed
     assert ("CONCURRENTLY" in report.sql) == concurrently
-    assert "held it" in repr(running)
+    assert "allowed, not filled" in repr(running)
     (found,) = indexes(docs, "docs")
     assert (found.name, found.valid) == (report.index, True)
 
@@ -134,7 +134,7 @@ def test_a_spill_is_predicted_told_while_it_runs_and_reported(docs: Database) ->
     assert spilled, "it was told before the build was over"
     report = running.wait()
     assert report.spilled_after == spilled[0] == pytest.approx(expected, rel=0.02)
-    assert "was full after" in repr(report)
+    assert "full after" in repr(report)
 
 
 def test_names_are_found_and_those_in_use_refused(docs: Database) -> None:

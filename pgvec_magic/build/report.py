@@ -39,13 +39,14 @@ class BuildReport:
 
     def _grid(self) -> render.Grid:
         rate = f", {self.rows / self.seconds:,.0f} rows/s" if self.rows and self.seconds else ""
-        memory = "held it" if self.spilled_after is None else f"was full after {self.spilled_after:,} rows"
+        memory = "allowed, not filled" if self.spilled_after is None else f"full after {self.spilled_after:,} rows"
+        workers = f"1 and {self.workers} worker{'s' * (self.workers > 1)}"
         off = f" ({self.bytes / self.predicted_bytes - 1:+.1%})" if self.predicted_bytes else ""
         rows = [
             ("time", f"{self.seconds:.1f} s{rate}", ""),
             ("size", shown(self.bytes), f"{shown(self.predicted_bytes)} predicted{off}"),
             ("memory", f"{shown(self.memory)} {memory}", f"{shown(self.predicted_memory)} predicted"),
-            ("processes", f"1 and {self.workers} workers" if self.workers else "1", ""),
+            ("processes", workers if self.workers else "1", ""),
         ]
         notes = (*self.notices, *(("the table had no statistics: ANALYZE was run",) if self.analyzed else ()))
         return render.Grid(
